@@ -1,0 +1,9 @@
+// Native ES modules: Node's own type stripping is the only transform, so what is tested is what is written.
+export default {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleFileExtensions: ['ts', 'mjs', 'cjs', 'js', 'json', 'node'],
+  transform: { '\\.ts$': '<rootDir>/build/strip-types.mjs' },
+  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  workerIdleMemoryLimit: '1GB',
+};

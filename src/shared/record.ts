@@ -1,0 +1,199 @@
+/**
+ * What the two modes write for each other on the heartbeat Lease, and what the controller writes
+ * on pods: their shapes, and how they are read back without trusting them. JSON in annotations.
+ */
+import type { Json, JsonObject } from './effect.ts';
+
+export interface FencedVolume {
+  readonly handle: string;
+  readonly pv: string;
+}
+
+/** The fence record: an episode has begun. Written by compare-and-swap, by the controller only. */
+export interface FenceRecord {
+  readonly v: 1;
+  /** Unique among the episodes of this node; whoever acts or attests must quote it. */
+  readonly epoch: string;
+  /** `<node>.<epoch>`, for people and logs. */
+  readonly episode: string;
+  /** The verdict that began it. */
+  readonly reason: string;
+  /** Wall time, RFC 3339, for people only. */
+  readonly since: string;
+  /** The node's boot id when the episode began; empty if it was never reported. */
+  readonly bootId: string;
+  /**
+   * Intent: begun. Fenced: every volume's hold was confirmed. Moved: every pod is gone from the
+   * node and every volume detached. Released: proven clean; the taint goes, then the record.
+   */
+  readonly phase: 'Intent' | 'Fenced' | 'Moved' | 'Released';
+  readonly volumes: readonly FencedVolume[];
+}
+
+/** The agent attests that nothing of the fenced volumes is left on its machine. */
+export interface CleanAttestation {
+  readonly epoch: string;
+  readonly bootId: string;
+}
+
+export interface UnhealthyVolume {
+  readonly handle: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What an agent says of its node, at most 8 KiB. Healthy volumes are not listed. */
+export interface NodeReport {
+  readonly v: 1;
+  readonly bootId: string;
+  readonly nodeId: string;
+  readonly driver: 'ok' | 'silent' | 'refused' | 'stopping';
+  readonly kubelet: 'ok' | 'dead';
+  readonly unhealthy: readonly UnhealthyVolume[];
+  readonly clean?: CleanAttestation;
+}
+
+/** On a pod: it belongs to this episode and may be evicted once its volumes are fenced. */
+export interface PodIntent {
+  readonly epoch: string;
+  readonly node: string;
+  /** The pod's own uid, so that an annotation copied to another pod means nothing. */
+  readonly uid: string;
+  readonly volumes: readonly FencedVolume[];
+}
+
+export function encodeFenceRecord(record: FenceRecord): string {
+  const { bootId, ...rest } = record;
+  return JSON.stringify({ ...rest, bootID: bootId });
+}
+
+/** Undefined for anything that is not a record of ours; never throws. */
+export function decodeFenceRecord(text: string | undefined): FenceRecord | undefined {
+  const json = parseObject(text);
+  if (json?.v !== 1) return undefined;
+  const phase = oneOf(json.phase, ['Intent', 'Fenced', 'Moved', 'Released'] as const);
+  const epoch = string(json.epoch);
+  if (phase === undefined || epoch === '') return undefined;
+  return {
+    v: 1,
+    epoch,
+    episode: string(json.episode),
+    reason: string(json.reason),
+    since: string(json.since),
+    bootId: string(json.bootID),
+    phase,
+    volumes: volumes(json.volumes),
+  };
+}
+
+const maxReportBytes = 8 * 1024;
+
+/** Leaves out as many unhealthy volumes as needed to stay within 8 KiB. */
+export function encodeNodeReport(report: NodeReport): string {
+  const { bootId, nodeId, unhealthy, clean, ...rest } = report;
+  const head = {
+    ...rest,
+    bootID: bootId,
+    nodeID: nodeId,
+    ...(clean === undefined ? {} : { clean: { epoch: clean.epoch, bootID: clean.bootId } }),
+  };
+  for (let count = unhealthy.length; ; count = Math.floor(count / 2)) {
+    const text = JSON.stringify({ ...head, unhealthy: unhealthy.slice(0, count) });
+    if (count === 0 || utf8Length(text) <= maxReportBytes) return text;
+  }
+}
+
+/** Undefined for anything that is not a report; unknown words read as the careful one. */
+export function decodeNodeReport(text: string | undefined): NodeReport | undefined {
+  const json = parseObject(text);
+  if (json?.v !== 1) return undefined;
+  const clean = asObject(json.clean);
+  const epoch = string(clean?.epoch);
+  return {
+    v: 1,
+    bootId: string(json.bootID),
+    nodeId: string(json.nodeID),
+    driver: oneOf(json.driver, ['ok', 'silent', 'refused', 'stopping'] as const) ?? 'silent',
+    // Only the very word may count as proof of death.
+    kubelet: json.kubelet === 'dead' ? 'dead' : 'ok',
+    unhealthy: list(json.unhealthy).map((entry) => {
+      const volume = asObject(entry);
+      return {
+        handle: string(volume?.handle),
+        reason: string(volume?.reason),
+        message: string(volume?.message),
+      };
+    }),
+    ...(epoch === '' ? {} : { clean: { epoch, bootId: string(clean?.bootID) } }),
+  };
+}
+
+export function encodePodIntent(intent: PodIntent): string {
+  return JSON.stringify({ v: 1, ...intent });
+}
+
+export function decodePodIntent(text: string | undefined): PodIntent | undefined {
+  const json = parseObject(text);
+  if (json?.v !== 1) return undefined;
+  const intent = {
+    epoch: string(json.epoch),
+    node: string(json.node),
+    uid: string(json.uid),
+    volumes: volumes(json.volumes),
+  };
+  return intent.epoch === '' || intent.uid === '' ? undefined : intent;
+}
+
+/** `<node>/<bootID>`: who renews a heartbeat Lease, and in which life of the machine. */
+export function heartbeatHolder(node: string, bootId: string): string {
+  return `${node}/${bootId}`;
+}
+
+export function bootIdOfHolder(holder: string): string {
+  const slash = holder.indexOf('/');
+  return slash < 0 ? '' : holder.slice(slash + 1);
+}
+
+function volumes(json: Json | undefined): FencedVolume[] {
+  return list(json).flatMap((entry) => {
+    const volume = asObject(entry);
+    const handle = string(volume?.handle);
+    return handle === '' ? [] : [{ handle, pv: string(volume?.pv) }];
+  });
+}
+
+function parseObject(text: string | undefined): JsonObject | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return asObject(JSON.parse(text) as Json);
+  } catch {
+    return undefined;
+  }
+}
+
+function asObject(json: Json | undefined): JsonObject | undefined {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
+    ? (json as JsonObject)
+    : undefined;
+}
+
+function list(json: Json | undefined): readonly Json[] {
+  return Array.isArray(json) ? (json as readonly Json[]) : [];
+}
+
+function string(json: Json | undefined): string {
+  return typeof json === 'string' ? json : '';
+}
+
+function oneOf<T extends string>(json: Json | undefined, words: readonly T[]): T | undefined {
+  return words.find((word) => word === json);
+}
+
+function utf8Length(text: string): number {
+  let bytes = 0;
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0;
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+  }
+  return bytes;
+}
