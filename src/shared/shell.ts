@@ -1,0 +1,14 @@
+import type { Clock } from './clock.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+
+/** What every part of a running process gets from its entry point, and tests from themselves. */
+export interface Shell {
+  readonly clock: Clock;
+  /** Uniform in [0, 1), for jitter only. */
+  readonly random: () => number;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Aborted when the process was asked to stop: begin nothing new, come to an end in 10 s. */
+  readonly signal: AbortSignal;
+}
