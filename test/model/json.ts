@@ -1,0 +1,104 @@
+/** Plain JSON as the store keeps it: frozen, shared between versions, compared by structure. */
+import type { Json, JsonObject } from '../../src/shared/effect.ts';
+
+/**
+ * A deeply frozen copy without undefined and null members (the API server stores neither). What is frozen already was made here and is
+ * shared as it is, so that writing a changed object costs only what changed.
+ */
+export function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  if (Array.isArray(value)) return Object.freeze(value.map((item: unknown) => frozen(item))) as T;
+  const copy: Record<string, unknown> = {};
+  for (const [key, member] of Object.entries(value)) {
+    if (member !== undefined && member !== null) copy[key] = frozen(member);
+  }
+  return Object.freeze(copy) as T;
+}
+
+/** Structural equality; fast where subtrees are shared. */
+export function equal(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a) || Array.isArray(b)) {
+    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
+    return a.every((item, index) => equal(item, b[index]));
+  }
+  const left = a as Record<string, unknown>;
+  const right = b as Record<string, unknown>;
+  const keys = Object.keys(left);
+  if (keys.length !== Object.keys(right).length) return false;
+  return keys.every((key) => key in right && equal(left[key], right[key]));
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** RFC 7386: null removes, objects merge, everything else replaces. */
+export function mergePatch(target: Json | undefined, patch: Json): Json {
+  if (!isObject(patch)) return patch;
+  const result: Record<string, Json | undefined> = isObject(target) ? { ...target } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete result[key];
+    else if (value !== undefined) result[key] = mergePatch(result[key], value);
+  }
+  return result;
+}
+
+/** The lists that Kubernetes merges by a key instead of replacing them (patchMergeKey tags). */
+const mergeKeys: Readonly<Record<string, readonly string[]>> = {
+  conditions: ['type'],
+  volumesAttached: ['name'],
+  ownerReferences: ['uid'],
+  addresses: ['type'],
+  containers: ['name'],
+  volumes: ['name'],
+};
+
+/**
+ * Strategic merge patch, as far as it is used on the modelled kinds: lists named above merge by
+ * their key (`$patch: delete` removes an entry), finalizers unite (`$deleteFromPrimitiveList/finalizers`
+ * removes), all other lists (taints are atomic, volumesInUse too) are replaced. `$setElementOrder`
+ * and `$retainKeys` directives are ignored.
+ */
+export function strategicMergePatch(target: Json | undefined, patch: Json): Json {
+  if (!isObject(patch)) return patch;
+  const result: Record<string, Json | undefined> = isObject(target) ? { ...target } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === undefined) continue;
+    if (key.startsWith('$')) applyDirective(result, key, value);
+    else if (value === null) delete result[key];
+    else if (Array.isArray(value)) result[key] = mergeList(key, result[key], value as Json[]);
+    else result[key] = strategicMergePatch(result[key], value);
+  }
+  return result;
+}
+
+function applyDirective(target: Record<string, Json | undefined>, key: string, value: Json): void {
+  const [directive, field] = key.split('/');
+  if (directive !== '$deleteFromPrimitiveList' || field === undefined) return;
+  const removed = Array.isArray(value) ? (value as Json[]) : [];
+  const list = target[field];
+  if (Array.isArray(list)) target[field] = list.filter((item: Json) => !removed.includes(item));
+}
+
+function mergeList(field: string, old: Json | undefined, patch: readonly Json[]): Json {
+  const before = Array.isArray(old) ? (old as Json[]) : [];
+  if (field === 'finalizers') return [...new Set([...before, ...patch])];
+  const mergeKey = mergeKeys[field]?.[0];
+  if (mergeKey === undefined) return patch.filter((item) => !isDirective(item));
+  const result = [...before];
+  for (const item of patch) {
+    if (!isObject(item)) continue;
+    const at = result.findIndex((known) => isObject(known) && known[mergeKey] === item[mergeKey]);
+    if (item['$patch'] === 'delete') {
+      if (at >= 0) result.splice(at, 1);
+    } else if (at >= 0) result[at] = strategicMergePatch(result[at], item);
+    else result.push(item);
+  }
+  return result;
+}
+
+function isDirective(item: Json): boolean {
+  return isObject(item) && '$patch' in item;
+}

@@ -1,0 +1,391 @@
+/**
+ * The API server's object store, synchronous: plain JSON objects, optimistic concurrency,
+ * preconditions, finalizers, graceful deletion, watches. Semantics follow
+ * staging/src/k8s.io/apiserver/pkg/registry (store.go, rest/delete.go) and the strategies of the
+ * kinds. Objects handed out are frozen and shared; what callers hand in is copied.
+ */
+import type { Json, JsonObject } from '../../src/shared/effect.ts';
+import { withDefaults } from './defaults.ts';
+import { EventLog, type StoreEvent } from './event-log.ts';
+import { equal, frozen, isObject, mergePatch, strategicMergePatch } from './json.ts';
+import {
+  type AnyObject,
+  apiVersionOf,
+  kindOf,
+  kinds,
+  type Metadata,
+  type Objects,
+  type Pod,
+  type ResourceName,
+} from './objects.ts';
+import { type Matcher, matcher, type Selection } from './selection.ts';
+import {
+  keyOf,
+  podGraceSeconds,
+  removable,
+  sortKey,
+  without,
+  withMain,
+  withStatus,
+} from './stored-object.ts';
+import { invalidity } from './validation.ts';
+import {
+  type DeleteOptions,
+  type Failure,
+  failure,
+  type Listing,
+  notFound,
+  type PatchOptions,
+  type Place,
+  type Result,
+} from './verbs.ts';
+
+export interface StoreOptions {
+  /** Milliseconds since 1970; stamps creation and deletion. */
+  readonly wallTime: () => number;
+  /** Events kept per resource before watches from older versions get 410; default 20,000. */
+  readonly keepEvents?: number;
+}
+
+export type Listener = (event: StoreEvent) => void;
+
+const firstResourceVersion = 1000;
+const nameAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
+
+export class Store {
+  readonly #wallTime: () => number;
+  readonly #objects = new Map<ResourceName, Map<string, AnyObject>>();
+  readonly #logs = new Map<ResourceName, EventLog>();
+  readonly #versions = new Map<ResourceName, number>();
+  readonly #resourceOfUid = new Map<string, ResourceName>();
+  readonly #listeners = new Set<Listener>();
+  #version = firstResourceVersion;
+  #uids = 0;
+  #suffixes = 0;
+
+  constructor(options: StoreOptions) {
+    this.#wallTime = options.wallTime;
+    for (const resource of kinds.keys()) {
+      this.#objects.set(resource, new Map());
+      this.#logs.set(resource, new EventLog(options.keepEvents ?? 20_000));
+      this.#versions.set(resource, 0);
+    }
+  }
+
+  /** The version of the newest change of all. */
+  get resourceVersion(): number {
+    return this.#version;
+  }
+
+  /** The version of the newest change of these resources: lets a controller skip idle steps. */
+  versionOf(...resources: readonly ResourceName[]): number {
+    let newest = 0;
+    for (const resource of resources) {
+      newest = Math.max(newest, this.#versions.get(resource) ?? 0);
+    }
+    return newest;
+  }
+
+  /** RFC 3339 with whole seconds, as metav1.Time. */
+  timestamp(): string {
+    return `${new Date(this.#wallTime()).toISOString().slice(0, 19)}Z`;
+  }
+
+  /** RFC 3339 with microseconds, as metav1.MicroTime. */
+  microTimestamp(): string {
+    return `${new Date(this.#wallTime()).toISOString().slice(0, 23)}000Z`;
+  }
+
+  /** The object, or undefined: for controllers, where absence is no error. */
+  find<R extends ResourceName>(resource: R, name: string, namespace = ''): Objects[R] | undefined {
+    return this.#table(resource).get(keyOf(namespace, name)) as Objects[R] | undefined;
+  }
+
+  /** Whether any object with this uid exists. */
+  hasUid(uid: string): boolean {
+    return this.#resourceOfUid.has(uid);
+  }
+
+  /** All objects of a resource, in order of creation. */
+  all<R extends ResourceName>(resource: R): Iterable<Objects[R]> {
+    return this.#table(resource).values() as Iterable<Objects[R]>;
+  }
+
+  get<R extends ResourceName>(resource: R, place: Place): Result<Objects[R]> {
+    const object = this.find(resource, place.name, place.namespace);
+    return object === undefined ? notFound(resource, place.name) : { ok: true, object };
+  }
+
+  /** Sorted by namespace and name, like etcd's keys. Throws for a malformed selector. */
+  list<R extends ResourceName>(resource: R, selection: Selection = {}): Listing<Objects[R]> {
+    const matches: Matcher = matcher(selection);
+    const items = [...this.#table(resource).values()]
+      .filter((object) => matches(object))
+      .sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1)) as Objects[R][];
+    return { items, resourceVersion: String(this.#version) };
+  }
+
+  create<R extends ResourceName>(resource: R, body: JsonObject): Result<Objects[R]> {
+    const given = isObject(body.metadata) ? (body.metadata as Partial<Metadata>) : {};
+    const name = given.name ?? this.#generatedName(given.generateName);
+    const namespace = kindOf(resource).namespaced ? given.namespace : undefined;
+    if (name === '') return failure(422, 'Invalid', 'name or generateName is required');
+    if (kindOf(resource).namespaced && (namespace ?? '') === '') {
+      return failure(400, 'BadRequest', 'an empty namespace may not be set during creation');
+    }
+    if ((given.resourceVersion ?? '') !== '') {
+      return failure(
+        400,
+        'BadRequest',
+        'resourceVersion should not be set on objects to be created',
+      );
+    }
+    if (this.find(resource, name, namespace) !== undefined) {
+      return failure(409, 'AlreadyExists', `${resource} "${name}" already exists`);
+    }
+    const metadata: Metadata = {
+      ...without(given, 'deletionTimestamp', 'deletionGracePeriodSeconds', 'namespace'),
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      uid: this.#newUid(),
+      resourceVersion: '',
+      generation: 1,
+      creationTimestamp: this.timestamp(),
+    };
+    const object = {
+      ...withDefaults(resource, body),
+      apiVersion: apiVersionOf(resource),
+      kind: kindOf(resource).kind,
+      metadata,
+    } as unknown as AnyObject;
+    const invalid = invalidity(resource, object);
+    if (invalid !== undefined) return failure(422, 'Invalid', invalid);
+    return { ok: true, object: this.#write('ADDED', resource, object) as Objects[R] };
+  }
+
+  /** PUT of the whole object, or of its status. */
+  update<R extends ResourceName>(
+    resource: R,
+    body: JsonObject,
+    options: { readonly subresource?: 'status' | undefined } = {},
+  ): Result<Objects[R]> {
+    const given = isObject(body.metadata) ? (body.metadata as Partial<Metadata>) : {};
+    const old = this.find(resource, given.name ?? '', given.namespace);
+    if (old === undefined) return notFound(resource, given.name ?? '');
+    const refusal = this.#refusal(resource, old, given);
+    if (refusal !== undefined) return refusal;
+    if (kindOf(resource).conditionalUpdate && (given.resourceVersion ?? '') === '') {
+      return failure(422, 'Invalid', 'metadata.resourceVersion: must be specified for an update');
+    }
+    return this.#replace(resource, old, body, options.subresource);
+  }
+
+  /** `metadata.uid` and `metadata.resourceVersion` in the body are preconditions. */
+  patch<R extends ResourceName>(
+    resource: R,
+    place: Place,
+    body: JsonObject,
+    options: PatchOptions = {},
+  ): Result<Objects[R]> {
+    const old = this.find(resource, place.name, place.namespace);
+    if (old === undefined) return notFound(resource, place.name);
+    const given = isObject(body.metadata) ? (body.metadata as Partial<Metadata>) : {};
+    const refusal = this.#refusal(resource, old, given);
+    if (refusal !== undefined) return refusal;
+    const merge = options.type === 'strategic' ? strategicMergePatch : mergePatch;
+    const merged = merge(old as unknown as Json, body) as JsonObject;
+    return this.#replace(resource, old, merged, options.subresource);
+  }
+
+  /**
+   * Pods that are bound and unfinished are deleted gracefully (default: their own grace period)
+   * unless grace is 0; finalizers keep every object. The answer is the object's last state.
+   */
+  delete<R extends ResourceName>(
+    resource: R,
+    place: Place,
+    options: DeleteOptions = {},
+  ): Result<Objects[R]> {
+    const old = this.find(resource, place.name, place.namespace);
+    if (old === undefined) return notFound(resource, place.name);
+    const refusal = this.#refusal(resource, old, options, 'precondition');
+    if (refusal !== undefined) return refusal;
+    const grace = resource === 'pods' ? podGraceSeconds(old as Pod, options.gracePeriodSeconds) : 0;
+    if (grace === 0 && (old.metadata.finalizers ?? []).length === 0) {
+      return { ok: true, object: this.#remove(resource, old) as Objects[R] };
+    }
+    const { deletionTimestamp, deletionGracePeriodSeconds, generation = 1 } = old.metadata;
+    const shortens =
+      deletionGracePeriodSeconds !== undefined &&
+      options.gracePeriodSeconds !== undefined &&
+      grace < deletionGracePeriodSeconds;
+    if (deletionTimestamp !== undefined && !shortens) {
+      return { ok: true, object: old as Objects[R] };
+    }
+    const metadata: Metadata = {
+      ...old.metadata,
+      generation: generation + 1,
+      deletionTimestamp: `${new Date(this.#wallTime() + grace * 1000).toISOString().slice(0, 19)}Z`,
+      deletionGracePeriodSeconds: grace,
+    };
+    const object = this.#write('MODIFIED', resource, { ...old, metadata } as AnyObject, old);
+    return { ok: true, object: object as Objects[R] };
+  }
+
+  /** POST pods/binding: what the scheduler does. */
+  bind(place: Place, node: string, uid?: string): Result<Pod> {
+    const old = this.find('pods', place.name, place.namespace);
+    if (old === undefined) return notFound('pods', place.name);
+    const refusal = this.#refusal('pods', old, { uid }, 'precondition');
+    if (refusal !== undefined) return refusal;
+    if ((old.spec.nodeName ?? '') !== '' || old.metadata.deletionTimestamp !== undefined) {
+      return failure(409, 'Conflict', `pod ${place.name} is already assigned or being deleted`);
+    }
+    const object = { ...old, spec: { ...old.spec, nodeName: node } };
+    return { ok: true, object: this.#write('MODIFIED', 'pods', object, old) as Pod };
+  }
+
+  /** The changes after version `rv`, of one resource; 410 if they were compacted away. */
+  eventsSince<R extends ResourceName>(
+    rv: number,
+    resource: R,
+  ): { readonly ok: true; readonly events: readonly StoreEvent<R>[] } | Failure {
+    const events = this.#logs.get(resource)?.since(rv);
+    if (events === undefined) {
+      return failure(410, 'Expired', `too old resource version: ${rv}`);
+    }
+    return { ok: true, events: events as readonly StoreEvent<R>[] };
+  }
+
+  /** Forgets the changes up to and including version `rv`, as etcd's compaction does. */
+  compact(rv: number): void {
+    for (const log of this.#logs.values()) log.compact(rv);
+  }
+
+  /** Called after every change; the returned function ends it. */
+  subscribe(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #replace<R extends ResourceName>(
+    resource: R,
+    old: Objects[R],
+    body: JsonObject,
+    subresource: 'status' | undefined,
+  ): Result<Objects[R]> {
+    const next = subresource === 'status' ? withStatus(old, body) : withMain(resource, old, body);
+    const deleting = old.metadata.deletionTimestamp !== undefined;
+    const finalizers = next.metadata.finalizers ?? [];
+    if (deleting && finalizers.some((one) => !(old.metadata.finalizers ?? []).includes(one))) {
+      return failure(
+        422,
+        'Invalid',
+        'metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted',
+      );
+    }
+    const object = frozen(next);
+    if (equal(object, old)) return { ok: true, object: old };
+    const invalid = invalidity(resource, object);
+    if (invalid !== undefined) return failure(422, 'Invalid', invalid);
+    if (deleting && finalizers.length === 0 && removable(object)) {
+      return { ok: true, object: this.#remove(resource, object, old) as Objects[R] };
+    }
+    return { ok: true, object: this.#write('MODIFIED', resource, object, old) as Objects[R] };
+  }
+
+  #refusal(
+    resource: ResourceName,
+    old: AnyObject,
+    given: { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined },
+    how: 'precondition' | 'body' = 'body',
+  ): Failure | undefined {
+    const { uid, resourceVersion } = given;
+    const head = `Operation cannot be fulfilled on ${resource} "${old.metadata.name}"`;
+    if (uid !== undefined && uid !== '' && uid !== old.metadata.uid) {
+      const detail = `UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`;
+      return failure(409, 'Conflict', `${head}: Precondition failed: ${detail}`);
+    }
+    if (
+      resourceVersion !== undefined &&
+      resourceVersion !== '' &&
+      resourceVersion !== old.metadata.resourceVersion
+    ) {
+      const detail =
+        how === 'body'
+          ? 'the object has been modified; please apply your changes to the latest version and try again'
+          : `Precondition failed: ResourceVersion in precondition: ${resourceVersion}`;
+      return failure(409, 'Conflict', `${head}: ${detail}`);
+    }
+    return undefined;
+  }
+
+  #write(
+    type: 'ADDED' | 'MODIFIED',
+    resource: ResourceName,
+    next: AnyObject,
+    old?: AnyObject,
+  ): AnyObject {
+    const object = this.#stamped(next);
+    this.#table(resource).set(keyOf(next.metadata.namespace, next.metadata.name), object);
+    if (type === 'ADDED') this.#resourceOfUid.set(object.metadata.uid, resource);
+    this.#record(type, resource, object, old);
+    return object;
+  }
+
+  #remove(resource: ResourceName, last: AnyObject, old: AnyObject = last): AnyObject {
+    const object = this.#stamped(last);
+    this.#table(resource).delete(keyOf(last.metadata.namespace, last.metadata.name));
+    this.#resourceOfUid.delete(last.metadata.uid);
+    this.#record('DELETED', resource, object, old);
+    return object;
+  }
+
+  #stamped(object: AnyObject): AnyObject {
+    this.#version += 1;
+    const metadata = { ...object.metadata, resourceVersion: String(this.#version) };
+    return frozen({ ...object, metadata } as AnyObject);
+  }
+
+  #record(
+    type: StoreEvent['type'],
+    resource: ResourceName,
+    object: AnyObject,
+    old: AnyObject | undefined,
+  ): void {
+    this.#versions.set(resource, this.#version);
+    const event: StoreEvent = {
+      rv: this.#version,
+      type,
+      resource,
+      object,
+      ...(old === undefined ? {} : { old }),
+    };
+    this.#logs.get(resource)?.append(event);
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #table(resource: ResourceName): Map<string, AnyObject> {
+    const table = this.#objects.get(resource);
+    if (table === undefined) throw new Error(`no such resource: ${resource}`);
+    return table;
+  }
+
+  /** Counted, not random: the same steps give the same uids, in the form of a UUID. */
+  #newUid(): string {
+    this.#uids += 1;
+    return `00000000-0000-4000-8000-${this.#uids.toString(16).padStart(12, '0')}`;
+  }
+
+  #generatedName(prefix: string | undefined): string {
+    if (prefix === undefined || prefix === '') return '';
+    this.#suffixes += 1;
+    let rest = Math.imul(this.#suffixes, 0x9e3779b1) >>> 0;
+    let suffix = '';
+    for (let i = 0; i < 5; i += 1) {
+      suffix += nameAlphabet[rest % nameAlphabet.length];
+      rest = Math.floor(rest / nameAlphabet.length);
+    }
+    return prefix + suffix;
+  }
+}
