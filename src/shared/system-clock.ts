@@ -1,6 +1,9 @@
 import type { Clock } from './clock.ts';
 
-/** setTimeout takes 32 bits; longer waits would fire at once. */
+/**
+ * setTimeout takes 32 bits; longer waits would fire at once. It also rounds down, so a timer is
+ * armed once more if it fires a fraction of a millisecond before its moment.
+ */
 const longestTimerMs = 2 ** 31 - 1;
 
 /**
@@ -27,7 +30,19 @@ export const systemClock: Clock = {
     }),
 
   after: (durationMs, callback) => {
-    const timer = setTimeout(callback, Math.min(Math.max(0, durationMs), longestTimerMs));
+    const dueAt = performance.now() + durationMs;
+    let timer: NodeJS.Timeout;
+    const arm = (waitMs: number): void => {
+      timer = setTimeout(
+        () => {
+          const leftMs = dueAt - performance.now();
+          if (leftMs > 0) arm(leftMs);
+          else callback();
+        },
+        Math.min(Math.ceil(Math.max(0, waitMs)), longestTimerMs),
+      );
+    };
+    arm(durationMs);
     return () => clearTimeout(timer);
   },
 };
