@@ -1,0 +1,107 @@
+/** One requirement on the labels of an object. `Absent` also stands for "has another value". */
+export type LabelRequirement =
+  | { readonly kind: 'Exists'; readonly key: string }
+  | { readonly kind: 'Absent'; readonly key: string }
+  | { readonly kind: 'In'; readonly key: string; readonly values: readonly string[] }
+  | { readonly kind: 'NotIn'; readonly key: string; readonly values: readonly string[] };
+
+/** Requirements are ANDed; an empty selector selects everything. */
+export type LabelSelector = readonly LabelRequirement[];
+
+export type ParsedSelector =
+  | { readonly kind: 'Selector'; readonly selector: LabelSelector }
+  /** A sentence for the person who wrote it. */
+  | { readonly kind: 'Mistake'; readonly message: string };
+
+/**
+ * The selector language of `kubectl -l`: `a=b`, `a==b`, `a!=b`, `a`, `!a`, `a in (b,c)`,
+ * `a notin (b,c)`, joined by commas (apimachinery pkg/labels/selector.go; `<` and `>` compare
+ * numbers and are for node affinity only, so they are mistakes here).
+ */
+export function parseLabelSelector(text: string): ParsedSelector {
+  const selector: LabelRequirement[] = [];
+  if (text.trim() === '') return { kind: 'Selector', selector };
+  for (const part of splitAtTopLevelCommas(text)) {
+    const requirement = parseRequirement(part.trim());
+    if (typeof requirement === 'string') {
+      return { kind: 'Mistake', message: `label selector "${text}": ${requirement}` };
+    }
+    selector.push(requirement);
+  }
+  return { kind: 'Selector', selector };
+}
+
+/** Whether all requirements hold. `!=` and `notin` hold for objects without the label, too. */
+export function selects(
+  selector: LabelSelector,
+  labels: Readonly<Record<string, string>>,
+): boolean {
+  return selector.every((requirement) => {
+    const value = Object.hasOwn(labels, requirement.key) ? labels[requirement.key] : undefined;
+    switch (requirement.kind) {
+      case 'Exists':
+        return value !== undefined;
+      case 'Absent':
+        return value === undefined;
+      case 'In':
+        return value !== undefined && requirement.values.includes(value);
+      case 'NotIn':
+        return value === undefined || !requirement.values.includes(value);
+    }
+    return false;
+  });
+}
+
+function splitAtTopLevelCommas(text: string): string[] {
+  const parts: string[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let i = 0; i < text.length; i += 1) {
+    const character = text[i];
+    if (character === '(') depth += 1;
+    else if (character === ')') depth -= 1;
+    else if (character === ',' && depth === 0) {
+      parts.push(text.slice(start, i));
+      start = i + 1;
+    }
+  }
+  return [...parts, text.slice(start)];
+}
+
+const setForm = /^(\S+)\s+(in|notin)\s*\(([^()]*)\)$/;
+const equalForm = /^([^\s=!]+)\s*(==|=|!=)\s*(\S*)$/;
+const existsForm = /^(!?)\s*([^\s=!()]+)$/;
+
+function parseRequirement(text: string): LabelRequirement | string {
+  if (text === '') return 'a requirement is missing between two commas';
+  const set = setForm.exec(text);
+  if (set !== null) {
+    const values = (set[3] ?? '').split(',').map((value) => value.trim());
+    return checked({ kind: set[2] === 'in' ? 'In' : 'NotIn', key: set[1] ?? '', values });
+  }
+  const equal = equalForm.exec(text);
+  if (equal !== null) {
+    const kind = equal[2] === '!=' ? 'NotIn' : 'In';
+    return checked({ kind, key: equal[1] ?? '', values: [equal[3] ?? ''] });
+  }
+  const exists = existsForm.exec(text);
+  if (exists !== null) {
+    return checked({ kind: exists[1] === '!' ? 'Absent' : 'Exists', key: exists[2] ?? '' });
+  }
+  return `"${text}" is none of key=value, key!=value, key, !key, key in (a,b), key notin (a,b)`;
+}
+
+/** apimachinery pkg/util/validation: IsQualifiedName, IsValidLabelValue, IsDNS1123Subdomain. */
+const nameForm = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
+const prefixForm = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
+
+function checked(requirement: LabelRequirement): LabelRequirement | string {
+  const [name = '', prefix, ...more] = requirement.key.split('/').reverse();
+  const prefixGood = prefix === undefined || (prefix.length <= 253 && prefixForm.test(prefix));
+  if (more.length > 0 || !prefixGood || !nameForm.test(name)) {
+    return `"${requirement.key}" is not a label key`;
+  }
+  if (requirement.kind === 'Exists' || requirement.kind === 'Absent') return requirement;
+  const bad = requirement.values.find((value) => value !== '' && !nameForm.test(value));
+  return bad === undefined ? requirement : `"${bad}" is not a label value`;
+}
