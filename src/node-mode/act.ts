@@ -1,0 +1,89 @@
+import type { Clock } from '../shared/clock.ts';
+import type { Logger } from '../shared/log.ts';
+import { done, type Outcome, unknown } from '../shared/outcome.ts';
+import type { Action, RenewHeartbeat } from './actions.ts';
+import type { Machine } from './clean.ts';
+import type { Fact } from './facts.ts';
+import { Look } from './look.ts';
+
+/** Our own Lease. Ends by a deadline of its own. */
+export interface HeartbeatPort {
+  renew(content: { readonly holder: string; readonly report: string }): Promise<HeartbeatAnswer>;
+}
+
+export interface HeartbeatAnswer {
+  /** Done: the compare-and-swap was acknowledged. */
+  readonly outcome: Outcome;
+  readonly resourceVersion: string;
+  /** The fence annotation as it stands beside what was written. */
+  readonly fence: string | undefined;
+}
+
+export interface ActOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly heartbeat: HeartbeatPort;
+  /** Reads the whole machine or rejects. */
+  readonly inspect: (signal: AbortSignal) => Promise<Machine>;
+  readonly inspectDeadlineMs: number;
+  readonly post: (fact: Fact) => void;
+  /** The last renewal, the one that says `stopping`, was acknowledged. */
+  readonly onLastRenewal: () => void;
+}
+
+/** The only code of node mode that touches the world on a decision. */
+export function createAct(options: ActOptions): (action: Action) => Promise<Outcome> {
+  const { clock, inspectDeadlineMs, inspect } = options;
+  const look = new Look({ clock, deadlineMs: inspectDeadlineMs, work: inspect });
+  const renew = createRenew(options);
+  return (action) => {
+    switch (action.kind) {
+      case 'RenewHeartbeat':
+        return renew(action);
+      case 'InspectMachine':
+        return inspectMachine(look, options);
+    }
+  };
+}
+
+function createRenew(options: ActOptions): (action: RenewHeartbeat) => Promise<Outcome> {
+  const { heartbeat, post, log } = options;
+  // Transitions only: an outage of an hour is two lines, not two thousand.
+  let trouble = '';
+  let uncleanBecause = '';
+  return async (action) => {
+    const { holder, report } = action;
+    const { outcome, resourceVersion, fence } = await heartbeat.renew({ holder, report });
+    if (action.uncleanBecause !== uncleanBecause) {
+      uncleanBecause = action.uncleanBecause;
+      if (uncleanBecause === '') log.info({}, 'nothing of the fenced volumes is left');
+      else log.info({ reason: uncleanBecause }, 'this machine is fenced and not clean yet');
+    }
+    if (outcome.kind !== 'Done') {
+      if (trouble !== outcome.code) log.warn({ ...outcome }, 'the heartbeat was not acknowledged');
+      trouble = outcome.code;
+      return outcome;
+    }
+    if (trouble !== '') log.info({ after: trouble }, 'the heartbeat is acknowledged again');
+    trouble = '';
+    post({ kind: 'HeartbeatAcknowledged', report, resourceVersion, fence });
+    if (action.last) options.onLastRenewal();
+    return outcome;
+  };
+}
+
+async function inspectMachine(look: Look<Machine>, { clock, post }: ActOptions): Promise<Outcome> {
+  const beganAt = clock.now();
+  const seen = await look.take();
+  switch (seen.kind) {
+    case 'Answered':
+      post({ kind: 'MachineInspected', beganAt, ...seen.result });
+      return done;
+    case 'Late':
+      return unknown('LATE', 'the mount table or the kubelet directory does not answer');
+    case 'Failed': {
+      const detail = Error.isError(seen.error) ? seen.error.message : String(seen.error);
+      return unknown('UNREADABLE', detail);
+    }
+  }
+}

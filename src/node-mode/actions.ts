@@ -1,0 +1,49 @@
+import type { Instant } from '../shared/clock.ts';
+import type { KeyedAction } from '../shared/mode.ts';
+
+/** Everything that node mode can do. It writes its own Lease and nothing else. */
+export type Action = RenewHeartbeat | InspectMachine;
+
+/**
+ * Writes holder and report to our own Lease by compare-and-swap. Each attempt is an action of its
+ * own, with a key of its own: a heartbeat keeps its pace through an outage of the API, so it must
+ * not inherit the growing back-off of the attempts before it. The scope keeps them one at a time.
+ */
+export interface RenewHeartbeat extends KeyedAction {
+  readonly kind: 'RenewHeartbeat';
+  readonly holder: string;
+  /** Encoded; at most 8 KiB. */
+  readonly report: string;
+  /** Why a fenced machine does not attest that it is clean, for the log; empty if it need not. */
+  readonly uncleanBecause: string;
+  readonly last: boolean;
+  /** When it was decided: the next one is due one interval later, however long this one takes. */
+  readonly decidedAt: Instant;
+}
+
+/** Reads the mount table and the kubelet's directory; the result comes back as a fact. */
+export interface InspectMachine extends KeyedAction {
+  readonly kind: 'InspectMachine';
+}
+
+export function renewHeartbeat(
+  attempt: number,
+  content: Omit<RenewHeartbeat, 'kind' | keyof KeyedAction>,
+): RenewHeartbeat {
+  return {
+    kind: 'RenewHeartbeat',
+    key: `heartbeat/${attempt}`,
+    scope: 'heartbeat',
+    exclusive: true,
+    ...content,
+  };
+}
+
+export function inspectMachine(attempt: number): InspectMachine {
+  return {
+    kind: 'InspectMachine',
+    key: `inspect/${attempt}`,
+    scope: 'inspect',
+    exclusive: true,
+  };
+}

@@ -1,0 +1,89 @@
+import type { Instant } from '../shared/clock.ts';
+import type { Decision } from '../shared/mode.ts';
+import { encodeNodeReport, heartbeatHolder } from '../shared/record.ts';
+import { type Action, inspectMachine, renewHeartbeat } from './actions.ts';
+import { cleanliness, inspectionExpiresAt, reportOf } from './report.ts';
+import type { NodeState } from './state.ts';
+
+/** Changed reports go out at once, but not faster than twice a second. */
+const minimumGapMs = 500;
+
+interface Wish {
+  readonly action: Action | undefined;
+  readonly wakeAt: Instant | undefined;
+}
+
+/**
+ * Renews the heartbeat when it is due, and looks at the machine while a fence record asks whether
+ * it is clean. Neither waits for the other: a mount table that hangs leaves the heartbeat alone.
+ */
+export function decide(state: NodeState, now: Instant): Decision<Action> {
+  const wishes = [heartbeat(state, now), inspection(state, now)];
+  return {
+    actions: wishes.flatMap(({ action }) => (action === undefined ? [] : [action])),
+    // Nothing to tell: what people should see of a node is the controller's to say.
+    notices: [],
+    wakeAt: earliest([...wishes.map(({ wakeAt }) => wakeAt), attestationEnd(state, now)]),
+  };
+}
+
+const nothing: Wish = { action: undefined, wakeAt: undefined };
+
+function heartbeat(state: NodeState, now: Instant): Wish {
+  const report = reportOf(state, now);
+  if (report === undefined) return nothing;
+  const text = encodeNodeReport(report);
+  if (state.stopping && state.heartbeat.acknowledged === text) return nothing;
+  const dueAt = renewalDueAt(state, text);
+  if (now < dueAt) return { action: undefined, wakeAt: dueAt };
+  const unclean = cleanliness(state, now);
+  const action = renewHeartbeat(state.heartbeat.attempts, {
+    holder: heartbeatHolder(state.settings.nodeName, report.bootId),
+    report: text,
+    uncleanBecause: unclean.kind === 'unclean' ? unclean.because : '',
+    last: state.stopping,
+    decidedAt: now,
+  });
+  return { action, wakeAt: undefined };
+}
+
+function renewalDueAt(state: NodeState, report: string): Instant {
+  const { heartbeatIntervalMs } = state.settings;
+  const { sentAt, result, acknowledged } = state.heartbeat;
+  if (sentAt === undefined) return firstDueAt(state);
+  const soon = sentAt + Math.min(minimumGapMs, heartbeatIntervalMs);
+  const regular = sentAt + heartbeatIntervalMs;
+  // Somebody wrote in between: read what, and write again.
+  if (result === 'conflict') return soon;
+  // No hurry for the others, or an API in trouble gets more requests than a healthy one.
+  if (result === 'unanswered') return state.stopping ? soon : regular;
+  if (report === acknowledged) return regular;
+  return state.stopping ? sentAt : soon;
+}
+
+/**
+ * The first renewal waits for the first word of the driver, so that a restart of this agent does
+ * not look like trouble of the driver, but never longer than one interval.
+ */
+function firstDueAt(state: NodeState): Instant {
+  const knowsEnough = state.driver !== undefined || state.stopping;
+  return knowsEnough ? state.startedAt : state.startedAt + state.settings.heartbeatIntervalMs;
+}
+
+function inspection(state: NodeState, now: Instant): Wish {
+  if (state.stopping || cleanliness(state, now).kind === 'not-asked') return nothing;
+  const { attempts, endedAt } = state.inspections;
+  const dueAt = endedAt === undefined ? now : endedAt + state.settings.heartbeatIntervalMs;
+  if (now < dueAt) return { action: undefined, wakeAt: dueAt };
+  return { action: inspectMachine(attempts), wakeAt: undefined };
+}
+
+function attestationEnd(state: NodeState, now: Instant): Instant | undefined {
+  if (state.inspection === undefined || cleanliness(state, now).kind !== 'clean') return undefined;
+  return inspectionExpiresAt(state, state.inspection.beganAt);
+}
+
+function earliest(moments: readonly (Instant | undefined)[]): Instant | undefined {
+  const known = moments.filter((moment) => moment !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
+}

@@ -1,0 +1,76 @@
+import type { Instant } from '../shared/clock.ts';
+import type { Outcome } from '../shared/outcome.ts';
+import type { Action } from './actions.ts';
+
+/** Everything that node mode can learn. Stamped with our monotonic clock when it arrives. */
+export type Fact =
+  | DriverProbed
+  | { readonly kind: 'KubeletProbed'; readonly health: KubeletHealth }
+  /** Never empty. */
+  | { readonly kind: 'BootIdRead'; readonly bootId: string }
+  | MachineInspected
+  | HeartbeatAcknowledged
+  /** SIGTERM: one last renewal says so, and then nothing is wanted any more. */
+  | { readonly kind: 'Stopping' }
+  | { readonly kind: 'Settled'; readonly action: Action; readonly outcome: Outcome }
+  /** Our own process did not run for a while: what was seen before proves nothing about now. */
+  | { readonly kind: 'Suspended'; readonly gapMs: number };
+
+/**
+ * `ok`: it answered, whatever it said. `refused`: nobody listens on the socket. `silent`: no
+ * answer within the deadline, which is what a hung driver looks like.
+ */
+export type DriverWord = 'ok' | 'refused' | 'silent';
+
+export interface DriverProbed {
+  readonly kind: 'DriverProbed';
+  readonly word: DriverWord;
+  /** From NodeGetInfo; undefined if it was not asked this time or did not say. */
+  readonly nodeId: string | undefined;
+}
+
+/**
+ * `ok`: the health port answered 200. `dead`: refused, reset or silent. `unknown`: it answered
+ * something else, or the trouble is ours (no descriptors left, a name that does not resolve).
+ */
+export type KubeletHealth = 'ok' | 'dead' | 'unknown';
+
+/** One line of the mount table, as far as it matters here. */
+export interface Mount {
+  readonly mountPoint: string;
+  /**
+   * Whether mounts made elsewhere below this one appear here too: `shared:N` or `master:N` among
+   * the optional fields of mountinfo (proc_pid_mountinfo(5)).
+   */
+  readonly receives: boolean;
+}
+
+/** A volume of this driver that a `vol_data.json` below the kubelet's directory names. */
+export interface FoundVolume {
+  readonly handle: string;
+  /** specVolID: the PersistentVolume's name. */
+  readonly pv: string;
+  /** Where the file stood. */
+  readonly path: string;
+}
+
+/** The mount table and the kubelet's directory, both read completely within the deadline. */
+export interface MachineInspected {
+  readonly kind: 'MachineInspected';
+  /** Before the first byte was read; the arrival of the fact would be too late to count from. */
+  readonly beganAt: Instant;
+  readonly mounts: readonly Mount[];
+  readonly volumes: readonly FoundVolume[];
+  /** The kubelet's directory as configured and with symbolic links resolved. */
+  readonly kubeletDirs: readonly string[];
+}
+
+/** The compare-and-swap on our own Lease succeeded. */
+export interface HeartbeatAcknowledged {
+  readonly kind: 'HeartbeatAcknowledged';
+  /** What was written, encoded: the measure of whether a later report differs. */
+  readonly report: string;
+  readonly resourceVersion: string;
+  /** The fence annotation as it stands on the Lease, unread; undefined if there is none. */
+  readonly fence: string | undefined;
+}

@@ -1,0 +1,175 @@
+import type { Instant } from '../shared/clock.ts';
+import type { Outcome } from '../shared/outcome.ts';
+import { decodeFenceRecord, type FenceRecord } from '../shared/record.ts';
+import type { Action } from './actions.ts';
+import { type DriverPaths, type LeftOver, leftOversOf } from './clean.ts';
+import type {
+  DriverWord,
+  Fact,
+  HeartbeatAcknowledged,
+  KubeletHealth,
+  MachineInspected,
+} from './facts.ts';
+
+export interface NodeSettings extends DriverPaths {
+  readonly nodeName: string;
+  readonly heartbeatIntervalMs: number;
+}
+
+/** What this agent knows of its machine. Lost with the process; losing it only delays. */
+export interface NodeState {
+  readonly settings: NodeSettings;
+  readonly startedAt: Instant;
+  /** Undefined until it was read: without it nobody could tell two lives of the machine apart. */
+  bootId: string | undefined;
+  /** Undefined until the first probe ended. */
+  driver: DriverWord | undefined;
+  nodeId: string;
+  kubelet: KubeletHistory;
+  heartbeat: HeartbeatHistory;
+  fence: Fence | undefined;
+  inspection: Inspection | undefined;
+  inspections: InspectionHistory;
+  stopping: boolean;
+}
+
+export interface KubeletHistory {
+  /** An address that never answered proves nothing: it may simply be the wrong one. */
+  seenOk: boolean;
+  deadInARow: number;
+}
+
+export interface HeartbeatHistory {
+  attempts: number;
+  /** When the last finished attempt was decided. */
+  sentAt: Instant | undefined;
+  result: 'acknowledged' | 'conflict' | 'unanswered';
+  /** The last report that the API acknowledged, encoded. */
+  acknowledged: string | undefined;
+}
+
+/** The fence record on our Lease, as the last acknowledged renewal found it. */
+export interface Fence {
+  /** As it was written: any change at all makes earlier looks at the machine worthless. */
+  readonly text: string;
+  readonly record: FenceRecord;
+  /** Only what was read from the machine after this moment counts. */
+  readonly knownSince: Instant;
+}
+
+/** One complete look at the machine, judged against the fence record of that moment. */
+export interface Inspection {
+  readonly beganAt: Instant;
+  readonly leftOvers: readonly LeftOver[];
+}
+
+export interface InspectionHistory {
+  attempts: number;
+  endedAt: Instant | undefined;
+  /** Why the last one told nothing; empty if it did. */
+  failure: string;
+}
+
+export function createState(settings: NodeSettings, now: Instant): NodeState {
+  return {
+    settings,
+    startedAt: now,
+    bootId: undefined,
+    driver: undefined,
+    nodeId: '',
+    kubelet: { seenOk: false, deadInARow: 0 },
+    heartbeat: { attempts: 0, sentAt: undefined, result: 'unanswered', acknowledged: undefined },
+    fence: undefined,
+    inspection: undefined,
+    inspections: { attempts: 0, endedAt: undefined, failure: '' },
+    stopping: false,
+  };
+}
+
+/** Folds one fact into the state, in place. Decides nothing. */
+export function observe(state: NodeState, fact: Fact, now: Instant): void {
+  switch (fact.kind) {
+    case 'DriverProbed':
+      state.driver = fact.word;
+      state.nodeId = fact.nodeId ?? state.nodeId;
+      return;
+    case 'KubeletProbed':
+      return countKubelet(state.kubelet, fact.health);
+    case 'BootIdRead':
+      state.bootId = fact.bootId;
+      return;
+    case 'MachineInspected':
+      return judge(state, fact);
+    case 'HeartbeatAcknowledged':
+      return acknowledge(state, fact, now);
+    case 'Stopping':
+      state.stopping = true;
+      return;
+    case 'Settled':
+      return settle(state, fact.action, { outcome: fact.outcome, now });
+    case 'Suspended':
+      return startOver(state, now);
+  }
+}
+
+/** Only an unbroken row of failures counts, and `unknown` breaks it. */
+function countKubelet(kubelet: KubeletHistory, health: KubeletHealth): void {
+  kubelet.deadInARow = health === 'dead' ? kubelet.deadInARow + 1 : 0;
+  kubelet.seenOk ||= health === 'ok';
+}
+
+function judge(state: NodeState, fact: MachineInspected): void {
+  const { fence } = state;
+  if (fence === undefined || fact.beganAt < fence.knownSince) return;
+  const leftOvers = leftOversOf(fence.record.volumes, fact, state.settings);
+  state.inspection = { beganAt: fact.beganAt, leftOvers };
+}
+
+function acknowledge(state: NodeState, fact: HeartbeatAcknowledged, now: Instant): void {
+  state.heartbeat.acknowledged = fact.report;
+  if (fact.fence === state.fence?.text) return;
+  const record = decodeFenceRecord(fact.fence);
+  const { fence: text } = fact;
+  state.fence =
+    text === undefined || record === undefined ? undefined : { text, record, knownSince: now };
+  forgetInspections(state);
+}
+
+function settle(
+  state: NodeState,
+  action: Action,
+  end: { readonly outcome: Outcome; readonly now: Instant },
+): void {
+  switch (action.kind) {
+    case 'RenewHeartbeat':
+      state.heartbeat.attempts += 1;
+      state.heartbeat.sentAt = action.decidedAt;
+      state.heartbeat.result = resultOf(end.outcome);
+      return;
+    case 'InspectMachine':
+      state.inspections.attempts += 1;
+      state.inspections.endedAt = end.now;
+      state.inspections.failure = end.outcome.kind === 'Done' ? '' : end.outcome.detail;
+      // What could not be read is unknown, and unknown takes an earlier attestation back.
+      if (end.outcome.kind !== 'Done') state.inspection = undefined;
+      return;
+  }
+}
+
+function resultOf(outcome: Outcome): HeartbeatHistory['result'] {
+  if (outcome.kind === 'Done') return 'acknowledged';
+  return outcome.code === 'HTTP_409' ? 'conflict' : 'unanswered';
+}
+
+/** After a time in which we did not run, whatever we saw before it may be long untrue. */
+function startOver(state: NodeState, now: Instant): void {
+  state.kubelet.deadInARow = 0;
+  if (state.fence !== undefined) state.fence = { ...state.fence, knownSince: now };
+  forgetInspections(state);
+}
+
+function forgetInspections(state: NodeState): void {
+  state.inspection = undefined;
+  state.inspections.endedAt = undefined;
+  state.inspections.failure = '';
+}
