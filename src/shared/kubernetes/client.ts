@@ -49,23 +49,19 @@ function mistakeIn(effect: KubernetesEffect): string | undefined {
 function requestFor(effect: KubernetesEffect): Omit<HttpRequest, 'deadlineMs'> {
   const collection = collectionPath(effect.resource, effect.namespace);
   const path = `${collection}/${encodeURIComponent(effect.name)}`;
-  switch (effect.verb) {
-    case 'get':
-      return { method: 'GET', path };
-    case 'create':
-      return { method: 'POST', path: collection, body: JSON.stringify(effect.body) };
-    case 'update':
-      return { method: 'PUT', path, body: JSON.stringify(effect.body) };
-    case 'patch':
-      return {
-        method: 'PATCH',
-        path: effect.subresource === undefined ? path : `${path}/${effect.subresource}`,
-        headers: { 'content-type': 'application/merge-patch+json' },
-        body: JSON.stringify(effect.body),
-      };
-    case 'delete':
-      return { method: 'DELETE', path, body: JSON.stringify(deleteOptions(effect)) };
+  if (effect.verb === 'get') return { method: 'GET', path };
+  if (effect.verb === 'delete') {
+    return { method: 'DELETE', path, body: JSON.stringify(deleteOptions(effect)) };
   }
+  const body = JSON.stringify(effect.body);
+  if (effect.verb === 'create') return { method: 'POST', path: collection, body };
+  if (effect.verb === 'update') return { method: 'PUT', path, body };
+  return {
+    method: 'PATCH',
+    path: effect.subresource === undefined ? path : `${path}/${effect.subresource}`,
+    headers: { 'content-type': 'application/merge-patch+json' },
+    body,
+  };
 }
 
 function deleteOptions(effect: { uid: string; gracePeriodSeconds?: number }): JsonObject {

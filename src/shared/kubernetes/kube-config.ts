@@ -55,7 +55,8 @@ function apiServer(where: string, cluster: Cluster, user: User | null): ApiServe
   return {
     url: cluster.server.replace(/\/+$/, ''),
     ca: source(cluster.caData, cluster.caFile),
-    skipTlsVerify: Boolean(cluster.skipTLSVerify),
+    // An absent field comes as undefined, whatever its type says.
+    skipTlsVerify: cluster.skipTLSVerify ?? false,
     serverName: cluster.tlsServerName,
     token: tokenSource(where, user),
     certificate: certificate(where, user),

@@ -38,17 +38,10 @@ export function selects(
 ): boolean {
   return selector.every((requirement) => {
     const value = Object.hasOwn(labels, requirement.key) ? labels[requirement.key] : undefined;
-    switch (requirement.kind) {
-      case 'Exists':
-        return value !== undefined;
-      case 'Absent':
-        return value === undefined;
-      case 'In':
-        return value !== undefined && requirement.values.includes(value);
-      case 'NotIn':
-        return value === undefined || !requirement.values.includes(value);
-    }
-    return false;
+    if (requirement.kind === 'Exists') return value !== undefined;
+    if (requirement.kind === 'Absent') return value === undefined;
+    const listed = value !== undefined && requirement.values.includes(value);
+    return listed === (requirement.kind === 'In');
   });
 }
 
@@ -74,20 +67,17 @@ const existsForm = /^(!?)\s*([^\s=!()]+)$/;
 
 function parseRequirement(text: string): LabelRequirement | string {
   if (text === '') return 'a requirement is missing between two commas';
-  const set = setForm.exec(text);
-  if (set !== null) {
-    const values = (set[3] ?? '').split(',').map((value) => value.trim());
-    return checked({ kind: set[2] === 'in' ? 'In' : 'NotIn', key: set[1] ?? '', values });
+  const [, setKey, setWord, setValues] = setForm.exec(text) ?? [];
+  if (setKey !== undefined && setValues !== undefined) {
+    const values = setValues.split(',').map((value) => value.trim());
+    return checked({ kind: setWord === 'in' ? 'In' : 'NotIn', key: setKey, values });
   }
-  const equal = equalForm.exec(text);
-  if (equal !== null) {
-    const kind = equal[2] === '!=' ? 'NotIn' : 'In';
-    return checked({ kind, key: equal[1] ?? '', values: [equal[3] ?? ''] });
+  const [, key, operator, value] = equalForm.exec(text) ?? [];
+  if (key !== undefined && value !== undefined) {
+    return checked({ kind: operator === '!=' ? 'NotIn' : 'In', key, values: [value] });
   }
-  const exists = existsForm.exec(text);
-  if (exists !== null) {
-    return checked({ kind: exists[1] === '!' ? 'Absent' : 'Exists', key: exists[2] ?? '' });
-  }
+  const [, not, named] = existsForm.exec(text) ?? [];
+  if (named !== undefined) return checked({ kind: not === '!' ? 'Absent' : 'Exists', key: named });
   return `"${text}" is none of key=value, key!=value, key, !key, key in (a,b), key notin (a,b)`;
 }
 

@@ -37,7 +37,7 @@ export function parseWatchEvent(line: string | undefined): WatchEvent {
   } catch {
     return { kind: 'Garbage', reason: 'not JSON' };
   }
-  switch (json.type) {
+  switch (textIn(json.type)) {
     case 'ADDED':
     case 'MODIFIED':
       return changed('Changed', json.object);
