@@ -1,4 +1,4 @@
-/** One requirement on the labels of an object. `Absent` also stands for "has another value". */
+/** One requirement on the labels of an object. */
 export type LabelRequirement =
   | { readonly kind: 'Exists'; readonly key: string }
   | { readonly kind: 'Absent'; readonly key: string }
@@ -66,19 +66,29 @@ const equalForm = /^([^\s=!]+)\s*(==|=|!=)\s*(\S*)$/;
 const existsForm = /^(!?)\s*([^\s=!()]+)$/;
 
 function parseRequirement(text: string): LabelRequirement | string {
+  const requirement = setRequirement(text) ?? equalRequirement(text) ?? existsRequirement(text);
+  if (requirement !== undefined) return checked(requirement);
   if (text === '') return 'a requirement is missing between two commas';
-  const [, setKey, setWord, setValues] = setForm.exec(text) ?? [];
-  if (setKey !== undefined && setValues !== undefined) {
-    const values = setValues.split(',').map((value) => value.trim());
-    return checked({ kind: setWord === 'in' ? 'In' : 'NotIn', key: setKey, values });
-  }
-  const [, key, operator, value] = equalForm.exec(text) ?? [];
-  if (key !== undefined && value !== undefined) {
-    return checked({ kind: operator === '!=' ? 'NotIn' : 'In', key, values: [value] });
-  }
-  const [, not, named] = existsForm.exec(text) ?? [];
-  if (named !== undefined) return checked({ kind: not === '!' ? 'Absent' : 'Exists', key: named });
   return `"${text}" is none of key=value, key!=value, key, !key, key in (a,b), key notin (a,b)`;
+}
+
+function setRequirement(text: string): LabelRequirement | undefined {
+  const [, key, word, list] = setForm.exec(text) ?? [];
+  if (key === undefined || list === undefined) return undefined;
+  const values = list.split(',').map((value) => value.trim());
+  return { kind: word === 'in' ? 'In' : 'NotIn', key, values };
+}
+
+function equalRequirement(text: string): LabelRequirement | undefined {
+  const [, key, operator, value] = equalForm.exec(text) ?? [];
+  if (key === undefined || value === undefined) return undefined;
+  return { kind: operator === '!=' ? 'NotIn' : 'In', key, values: [value] };
+}
+
+function existsRequirement(text: string): LabelRequirement | undefined {
+  const [, not, key] = existsForm.exec(text) ?? [];
+  if (key === undefined) return undefined;
+  return { kind: not === '!' ? 'Absent' : 'Exists', key };
 }
 
 /** apimachinery pkg/util/validation: IsQualifiedName, IsValidLabelValue, IsDNS1123Subdomain. */

@@ -1,0 +1,188 @@
+/**
+ * Kubernetes objects as JSON to the views of model.ts: the border behind which nothing doubts its
+ * input any more. Nulls, missing fields and wrong types become the empty value. What a view keeps
+ * are copies: JSON.parse makes each string anew (V8 copies, it does not slice), so that no view
+ * pins the line or the page it came from.
+ */
+import type { JsonObject } from '../effect.ts';
+import type {
+  AttachmentView,
+  ClaimView,
+  CsiDriverView,
+  CsiNodeView,
+  LeaseView,
+  NodeRequirement,
+  NodeSelectorTerms,
+  NodeView,
+  ObjectView,
+  PvView,
+  SwitchView,
+  Taint,
+} from '../model.ts';
+import { domain } from '../names.ts';
+import { interned, listIn, numberIn, objectIn, textIn, textMapIn, textsIn } from './json-reader.ts';
+
+export function identityOf(json: JsonObject): ObjectView {
+  const metadata = objectIn(json.metadata);
+  return {
+    namespace: interned(textIn(metadata.namespace)),
+    name: textIn(metadata.name),
+    uid: textIn(metadata.uid),
+    resourceVersion: textIn(metadata.resourceVersion),
+  };
+}
+
+/** Annotations that we or people wrote for us: keys `csi-failover.io/…`, by default only those. */
+export function ownAnnotations(
+  json: JsonObject,
+  prefixes: readonly string[] = [`${domain}/`],
+): Record<string, string> {
+  return textMapIn(objectIn(json.metadata).annotations, (key) =>
+    prefixes.some((prefix) => key.startsWith(prefix)),
+  );
+}
+
+export function isDeleting(json: JsonObject): boolean {
+  return textIn(objectIn(json.metadata).deletionTimestamp) !== '';
+}
+
+export function finalizersOf(json: JsonObject): string[] {
+  return textsIn(objectIn(json.metadata).finalizers).map(interned);
+}
+
+export function nodeView(json: JsonObject): NodeView {
+  const spec = objectIn(json.spec);
+  const status = objectIn(json.status);
+  return {
+    kind: 'node',
+    ...identityOf(json),
+    ready: readiness(status),
+    unschedulable: spec.unschedulable === true,
+    deleting: isDeleting(json),
+    taints: listIn(spec.taints).map(taint),
+    labels: textMapIn(objectIn(json.metadata).labels),
+    annotations: ownAnnotations(json),
+    bootId: textIn(objectIn(status.nodeInfo).bootID),
+    volumesInUse: textsIn(status.volumesInUse),
+    volumesAttached: listIn(status.volumesAttached)
+      .map((volume) => textIn(objectIn(volume).name))
+      .filter((name) => name !== ''),
+  };
+}
+
+/** What is not clearly True or False is Unknown, as for the node lifecycle controller. */
+function readiness(status: JsonObject): NodeView['ready'] {
+  const ready = listIn(status.conditions)
+    .map(objectIn)
+    .find((condition) => condition.type === 'Ready');
+  return ready?.status === 'True' || ready?.status === 'False' ? ready.status : 'Unknown';
+}
+
+function taint(json: unknown): Taint {
+  const fields = objectIn(json as JsonObject);
+  return {
+    key: interned(textIn(fields.key)),
+    value: interned(textIn(fields.value)),
+    effect: interned(textIn(fields.effect)),
+  };
+}
+
+/** A core/v1 NodeSelector; undefined if there is none. A term without requirements matches nothing. */
+export function nodeSelectorTerms(selector: JsonObject): NodeSelectorTerms | undefined {
+  if (!Array.isArray(selector.nodeSelectorTerms)) return undefined;
+  return listIn(selector.nodeSelectorTerms).map((term) => {
+    const { matchExpressions, matchFields } = objectIn(term);
+    return [
+      ...listIn(matchExpressions).map((entry) => requirement(false, objectIn(entry))),
+      ...listIn(matchFields).map((entry) => requirement(true, objectIn(entry))),
+    ];
+  });
+}
+
+function requirement(field: boolean, json: JsonObject): NodeRequirement {
+  return {
+    field,
+    key: interned(textIn(json.key)),
+    operator: interned(textIn(json.operator)),
+    values: textsIn(json.values).map(interned),
+  };
+}
+
+export function claimView(json: JsonObject): ClaimView {
+  return { kind: 'claim', ...identityOf(json), pv: textIn(objectIn(json.spec).volumeName) };
+}
+
+export function pvView(json: JsonObject): PvView {
+  const spec = objectIn(json.spec);
+  const csi = objectIn(spec.csi);
+  const claim = objectIn(spec.claimRef);
+  return {
+    kind: 'pv',
+    ...identityOf(json),
+    driver: interned(textIn(csi.driver)),
+    handle: textIn(csi.volumeHandle),
+    claimNamespace: interned(textIn(claim.namespace)),
+    claimName: textIn(claim.name),
+    claimUid: textIn(claim.uid),
+    nodeAffinity: nodeSelectorTerms(objectIn(objectIn(spec.nodeAffinity).required)),
+  };
+}
+
+/** Written by external-attacher before it publishes (pkg/controller/csi_handler.go). */
+const nodeIdAnnotation = 'csi.alpha.kubernetes.io/node-id';
+
+export function attachmentView(json: JsonObject): AttachmentView {
+  const spec = objectIn(json.spec);
+  const status = objectIn(json.status);
+  return {
+    kind: 'attachment',
+    ...identityOf(json),
+    driver: interned(textIn(spec.attacher)),
+    pv: textIn(objectIn(spec.source).persistentVolumeName),
+    nodeName: interned(textIn(spec.nodeName)),
+    attached: status.attached === true,
+    deleting: isDeleting(json),
+    finalizers: finalizersOf(json),
+    nodeId: interned(textIn(objectIn(objectIn(json.metadata).annotations)[nodeIdAnnotation])),
+    detachError: textIn(objectIn(status.detachError).message),
+  };
+}
+
+export function csiNodeView(json: JsonObject): CsiNodeView {
+  const nodeIds = new Map<string, string>();
+  for (const entry of listIn(objectIn(json.spec).drivers)) {
+    const { name, nodeID } = objectIn(entry);
+    if (textIn(name) !== '') nodeIds.set(interned(textIn(name)), textIn(nodeID));
+  }
+  return { kind: 'csinode', ...identityOf(json), nodeIds: Object.fromEntries(nodeIds) };
+}
+
+/** `attachRequired` is true unless it says false (storage/v1 CSIDriverSpec). */
+export function csiDriverView(json: JsonObject): CsiDriverView {
+  return {
+    kind: 'csidriver',
+    ...identityOf(json),
+    attachRequired: objectIn(json.spec).attachRequired !== false,
+  };
+}
+
+export function leaseView(json: JsonObject): LeaseView {
+  const spec = objectIn(json.spec);
+  return {
+    kind: 'lease',
+    ...identityOf(json),
+    holder: textIn(spec.holderIdentity),
+    renewTime: textIn(spec.renewTime),
+    durationMs: numberIn(spec.leaseDurationSeconds) * 1000,
+    labels: textMapIn(objectIn(json.metadata).labels),
+    annotations: ownAnnotations(json),
+  };
+}
+
+export function namespaceView(json: JsonObject): SwitchView {
+  return { kind: 'namespace', ...identityOf(json), values: ownAnnotations(json) };
+}
+
+export function configMapView(json: JsonObject): SwitchView {
+  return { kind: 'configmap', ...identityOf(json), values: textMapIn(json.data) };
+}
