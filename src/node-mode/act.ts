@@ -36,14 +36,8 @@ export function createAct(options: ActOptions): (action: Action) => Promise<Outc
   const { clock, inspectDeadlineMs, inspect } = options;
   const look = new Look({ clock, deadlineMs: inspectDeadlineMs, work: inspect });
   const renew = createRenew(options);
-  return (action) => {
-    switch (action.kind) {
-      case 'RenewHeartbeat':
-        return renew(action);
-      case 'InspectMachine':
-        return inspectMachine(look, options);
-    }
-  };
+  return (action) =>
+    action.kind === 'RenewHeartbeat' ? renew(action) : inspectMachine(look, options);
 }
 
 function createRenew(options: ActOptions): (action: RenewHeartbeat) => Promise<Outcome> {
@@ -56,7 +50,8 @@ function createRenew(options: ActOptions): (action: RenewHeartbeat) => Promise<O
     const { outcome, resourceVersion, fence } = await heartbeat.renew({ holder, report });
     if (action.uncleanBecause !== uncleanBecause) {
       uncleanBecause = action.uncleanBecause;
-      if (uncleanBecause === '') log.info({}, 'nothing of the fenced volumes is left');
+      if (uncleanBecause === '')
+        log.info({}, 'nothing keeps this machine from being clean any more');
       else log.info({ reason: uncleanBecause }, 'this machine is fenced and not clean yet');
     }
     if (outcome.kind !== 'Done') {
@@ -75,15 +70,13 @@ function createRenew(options: ActOptions): (action: RenewHeartbeat) => Promise<O
 async function inspectMachine(look: Look<Machine>, { clock, post }: ActOptions): Promise<Outcome> {
   const beganAt = clock.now();
   const seen = await look.take();
-  switch (seen.kind) {
-    case 'Answered':
-      post({ kind: 'MachineInspected', beganAt, ...seen.result });
-      return done;
-    case 'Late':
-      return unknown('LATE', 'the mount table or the kubelet directory does not answer');
-    case 'Failed': {
-      const detail = Error.isError(seen.error) ? seen.error.message : String(seen.error);
-      return unknown('UNREADABLE', detail);
-    }
+  if (seen.kind === 'Answered') {
+    post({ kind: 'MachineInspected', beganAt, ...seen.result });
+    return done;
   }
+  if (seen.kind === 'Late') {
+    return unknown('LATE', 'the mount table or the kubelet directory does not answer');
+  }
+  const detail = Error.isError(seen.error) ? seen.error.message : String(seen.error);
+  return unknown('UNREADABLE', detail);
 }

@@ -27,9 +27,9 @@ export async function readMounts(path: string, signal?: AbortSignal): Promise<re
  * mounted volume look clean.
  */
 export function parseMountinfo(text: string): readonly Mount[] {
-  const lines = text.split('\n').filter((line) => line !== '');
-  if (lines.length === 0) throw new Error('the mount table is empty');
-  return lines.map(parseLine);
+  if (text === '') throw new Error('the mount table is empty');
+  if (!text.endsWith('\n')) throw new Error('the mount table ends in the middle of a line');
+  return text.slice(0, -1).split('\n').map(parseLine);
 }
 
 function parseLine(line: string): Mount {
@@ -37,7 +37,7 @@ function parseLine(line: string): Mount {
   const [, , device = '', , mountPoint = ''] = fields;
   // Optional fields have the form tag or tag:value, so the first bare hyphen ends them.
   const end = fields.indexOf('-', 6);
-  const complete = end >= 6 && fields.length >= end + 3;
+  const complete = end >= 6 && fields.length >= end + 4;
   if (!complete || !/^\d+:\d+$/.test(device) || !mountPoint.startsWith('/')) {
     throw new Error(`not a line of a mount table: ${line.slice(0, 200)}`);
   }
