@@ -49,15 +49,26 @@ export function createLog(options: LogOptions): Logger {
   );
 }
 
-const secretName =
-  /secret|password|passwd|token|credential|authorization|cookie|(?:api|access|private|client)[-_]?key/i;
+const secretName = new RegExp(
+  [
+    'secret|password|passwd|token|credential|authorization|cookie',
+    '(?:api|access|private|client)[-_]?key',
+  ].join('|'),
+  'i',
+);
 
 /** What CSI sidecars print in place of a secret (csi-lib-utils protosanitizer). */
 const stripped = '***stripped***';
 
 /** Words that are secrets wherever they stand: bearer tokens, JSON web tokens, PEM private keys. */
-const secretText =
-  /\bBearer\s+\S+|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END[^-]*-----|$)/g;
+const secretText = new RegExp(
+  [
+    String.raw`\bBearer\s+\S+`,
+    String.raw`\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*`,
+    String.raw`-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END[^-]*-----|$)`,
+  ].join('|'),
+  'g',
+);
 
 const maxDepth = 6;
 
