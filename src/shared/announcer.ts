@@ -64,17 +64,21 @@ export class Announcer {
   }
 
   #becameTrue(id: string, notice: Notice): void {
-    const { about, type, reason, note, word } = notice;
-    const { kind, namespace, name } = about;
-    // The same sentence in the log, so that it can be found where Events have expired.
-    const log = type === 'Warning' ? this.#options.log.warn : this.#options.log.info;
-    log.call(this.#options.log, { kind, namespace, name, reason, word, note }, 'notice');
+    this.#log(notice);
     const known = this.#sentences.get(id);
     // Still being written since it was true the last time: that write will do.
     if (known?.state === 'Writing') return;
     if (this.#waiting.size >= mostWaiting) return;
     this.#sentences.set(id, { notice, state: 'Waiting', attempted: false });
     this.#waiting.add(id);
+  }
+
+  /** The same sentence in the log: it can be found there when the Event has expired. */
+  #log({ about, type, reason, note, word }: Notice): void {
+    const { kind, namespace, name } = about;
+    const fields = { kind, namespace, name, reason, word, note };
+    if (type === 'Warning') this.#options.log.warn(fields, 'notice');
+    else this.#options.log.info(fields, 'notice');
   }
 
   #forget(id: string): void {

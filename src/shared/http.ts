@@ -88,14 +88,7 @@ async function answer(
 
 /** Undefined for a path that is none of ours. */
 function health(options: HttpOptions, path: string | undefined): boolean | undefined {
-  switch (path) {
-    case '/healthz':
-      return true;
-    case '/healthz/leader-election':
-      return options.isLeadershipHealthy();
-    case '/readyz':
-      return options.isReady();
-    default:
-      return undefined;
-  }
+  if (path === '/healthz') return true;
+  if (path === '/healthz/leader-election') return options.isLeadershipHealthy();
+  return path === '/readyz' ? options.isReady() : undefined;
 }
