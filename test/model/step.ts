@@ -1,0 +1,37 @@
+import type { ResourceName } from './objects.ts';
+import type { Store } from './store.ts';
+
+/** What every modelled controller gets on each step. */
+export interface StepContext {
+  readonly store: Store;
+  /** Monotonic milliseconds, the same for all controllers of one control plane. */
+  readonly now: number;
+}
+
+/**
+ * Lets a controller sleep through steps in which nothing that it reads has changed and none of its
+ * timers is due. Its own writes count as changes, so it always looks once more after acting.
+ */
+export class Gate {
+  readonly #resources: readonly ResourceName[];
+  #version = -1;
+  #wakeAt = Number.NEGATIVE_INFINITY;
+
+  constructor(...resources: readonly ResourceName[]) {
+    this.#resources = resources;
+  }
+
+  /** Whether to work in this step; if so, the next wake-up must be set again by `wakeAt`. */
+  open({ store, now }: StepContext): boolean {
+    const version = store.versionOf(...this.#resources);
+    if (version === this.#version && now < this.#wakeAt) return false;
+    this.#version = version;
+    this.#wakeAt = Number.POSITIVE_INFINITY;
+    return true;
+  }
+
+  /** The earliest of all moments given since the gate opened counts. */
+  wakeAt(moment: number): void {
+    this.#wakeAt = Math.min(this.#wakeAt, moment);
+  }
+}
