@@ -77,7 +77,7 @@ async function readSmallFile(path: string): Promise<string | undefined> {
   const file = await unlessAbsent(open(path, flags));
   if (file === undefined) return undefined;
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(maxFileBytes), 0, maxFileBytes, 0);
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(maxFileBytes) });
     return buffer.toString('utf8', 0, bytesRead);
   } finally {
     await file.close();
