@@ -57,6 +57,7 @@ export class Store {
   readonly #objects = new Map<ResourceName, Map<string, AnyObject>>();
   readonly #logs = new Map<ResourceName, EventLog>();
   readonly #versions = new Map<ResourceName, number>();
+  readonly #snapshots = new Map<ResourceName, readonly AnyObject[]>();
   readonly #resourceOfUid = new Map<string, ResourceName>();
   readonly #listeners = new Set<Listener>();
   #version = firstResourceVersion;
@@ -106,9 +107,14 @@ export class Store {
     return this.#resourceOfUid.has(uid);
   }
 
-  /** All objects of a resource, in order of creation. */
-  all<R extends ResourceName>(resource: R): Iterable<Objects[R]> {
-    return this.#table(resource).values() as Iterable<Objects[R]>;
+  /** All objects of a resource, in order of creation: a snapshot, shared until the next change. */
+  all<R extends ResourceName>(resource: R): readonly Objects[R][] {
+    let snapshot = this.#snapshots.get(resource);
+    if (snapshot === undefined) {
+      snapshot = [...this.#table(resource).values()];
+      this.#snapshots.set(resource, snapshot);
+    }
+    return snapshot as unknown as readonly Objects[R][];
   }
 
   get<R extends ResourceName>(resource: R, place: Place): Result<Objects[R]> {
@@ -119,7 +125,7 @@ export class Store {
   /** Sorted by namespace and name, like etcd's keys. Throws for a malformed selector. */
   list<R extends ResourceName>(resource: R, selection: Selection = {}): Listing<Objects[R]> {
     const matches: Matcher = matcher(selection);
-    const items = [...this.#table(resource).values()]
+    const items = this.all(resource)
       .filter((object) => matches(object))
       .sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1)) as Objects[R][];
     return { items, resourceVersion: String(this.#version) };
@@ -354,6 +360,7 @@ export class Store {
     old: AnyObject | undefined,
   ): void {
     this.#versions.set(resource, this.#version);
+    this.#snapshots.delete(resource);
     const event: StoreEvent = {
       rv: this.#version,
       type,

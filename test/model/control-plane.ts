@@ -1,0 +1,124 @@
+/** All modelled controllers of one cluster, stepped together, each of which can be switched off. */
+import {
+  AttachDetachMemory,
+  type AttachDetachSettings,
+  attachDetachDefaults,
+  stepAttachDetach,
+} from './attach-detach.ts';
+import {
+  AttacherMemory,
+  type AttacherSettings,
+  attacherDefaults,
+  type Driver,
+  stepAttacher,
+} from './attacher.ts';
+import { DeploymentMemory, stepDeployment } from './deployment.ts';
+import { GarbageCollectorMemory, stepGarbageCollector } from './garbage-collector.ts';
+import {
+  NodeLifecycleMemory,
+  type NodeLifecycleSettings,
+  nodeLifecycleDefaults,
+  stepNodeLifecycle,
+} from './node-lifecycle.ts';
+import { PodGcMemory, type PodGcSettings, podGcDefaults, stepPodGc } from './pod-gc.ts';
+import { ReplicaSetMemory, stepReplicaSet } from './replica-set.ts';
+import { SchedulerMemory, stepScheduler } from './scheduler.ts';
+import { StatefulSetMemory, stepStatefulSet } from './stateful-set.ts';
+import type { StepContext } from './step.ts';
+import type { Store } from './store.ts';
+import { stepTaintEviction, TaintEvictionMemory } from './taint-eviction.ts';
+
+export type ControllerName =
+  | 'attach-detach'
+  | 'attacher'
+  | 'deployment'
+  | 'garbage-collector'
+  | 'node-lifecycle'
+  | 'pod-gc'
+  | 'replica-set'
+  | 'scheduler'
+  | 'stateful-set'
+  | 'taint-eviction';
+
+export interface ControlPlaneOptions {
+  /** One attacher runs per driver. */
+  readonly drivers: readonly Driver[];
+  readonly off?: readonly ControllerName[];
+  readonly attachDetach?: Partial<AttachDetachSettings>;
+  readonly attacher?: Partial<AttacherSettings>;
+  readonly nodeLifecycle?: Partial<NodeLifecycleSettings>;
+  readonly podGc?: Partial<PodGcSettings>;
+}
+
+export class ControlPlane {
+  readonly #store: Store;
+  readonly #options: ControlPlaneOptions;
+  readonly #off: Set<ControllerName>;
+  readonly #controllers = new Map<ControllerName, (context: StepContext) => void>();
+
+  constructor(store: Store, options: ControlPlaneOptions) {
+    this.#store = store;
+    this.#options = options;
+    this.#off = new Set(options.off);
+    this.restart();
+  }
+
+  /** Call every 100 ms or less; `now` is monotonic milliseconds. */
+  step(now: number): void {
+    const context = { store: this.#store, now };
+    for (const [name, step] of this.#controllers) if (!this.#off.has(name)) step(context);
+  }
+
+  /** A controller that is off keeps its memory: it is stopped, not restarted. */
+  switch(name: ControllerName, on: boolean): void {
+    if (on) this.#off.delete(name);
+    else this.#off.add(name);
+  }
+
+  /** All controllers forget what they had in memory: a new leader of kube-controller-manager. */
+  restart(...only: readonly ControllerName[]): void {
+    const fresh = this.#fresh();
+    for (const [name, step] of fresh) {
+      if (only.length === 0 || only.includes(name)) this.#controllers.set(name, step);
+    }
+  }
+
+  #fresh(): Map<ControllerName, (context: StepContext) => void> {
+    const { drivers, ...options } = this.#options;
+    const attachDetach = { ...attachDetachDefaults, ...options.attachDetach };
+    const attacher = { ...attacherDefaults, ...options.attacher };
+    const nodeLifecycle = { ...nodeLifecycleDefaults, ...options.nodeLifecycle };
+    const podGc = { ...podGcDefaults, ...options.podGc };
+    const attachers = drivers.map((driver) => ({ driver, memory: new AttacherMemory() }));
+    const steps = new Map<ControllerName, (context: StepContext) => void>();
+    const lifecycle = new NodeLifecycleMemory();
+    steps.set('node-lifecycle', (context) =>
+      stepNodeLifecycle({ ...context, settings: nodeLifecycle }, lifecycle),
+    );
+    steps.set('taint-eviction', bind(stepTaintEviction, new TaintEvictionMemory()));
+    const gc = new PodGcMemory();
+    steps.set('pod-gc', (context) => stepPodGc({ ...context, settings: podGc }, gc));
+    steps.set('deployment', bind(stepDeployment, new DeploymentMemory()));
+    steps.set('replica-set', bind(stepReplicaSet, new ReplicaSetMemory()));
+    steps.set('stateful-set', bind(stepStatefulSet, new StatefulSetMemory()));
+    steps.set('scheduler', bind(stepScheduler, new SchedulerMemory()));
+    const attach = new AttachDetachMemory();
+    steps.set('attach-detach', (context) =>
+      stepAttachDetach({ ...context, settings: attachDetach }, attach),
+    );
+    steps.set('attacher', (context) => {
+      for (const { driver, memory } of attachers) {
+        stepAttacher({ ...context, driver, settings: attacher }, memory);
+      }
+    });
+    steps.set('garbage-collector', bind(stepGarbageCollector, new GarbageCollectorMemory()));
+    return steps;
+  }
+}
+
+function bind<Memory>(
+  step: (context: StepContext, memory: Memory) => void,
+  memory: Memory,
+): (context: StepContext) => void {
+  return (context) => step(context, memory);
+}
