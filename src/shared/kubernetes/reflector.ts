@@ -6,9 +6,10 @@ import type { WatchFact } from '../watch-fact.ts';
 import { describe } from './http-message.ts';
 import { KnownObjects } from './known-objects.ts';
 import { listAll } from './paged-list.ts';
+import { defaultReflectorSettings, type ReflectorSettings } from './reflector-settings.ts';
 import type { Transport } from './transport.ts';
 import type { ObjectJson } from './watch-event.ts';
-import { type Backoff, firstPlan, planAfter, type StepEnd, type StepResult } from './watch-plan.ts';
+import { firstPlan, planAfter, type StepEnd, type StepResult } from './watch-plan.ts';
 import { type DeliveredEvent, watchSession } from './watch-session.ts';
 
 export interface ReflectorOptions<V extends View> {
@@ -27,33 +28,6 @@ export interface ReflectorOptions<V extends View> {
   readonly log: Logger;
   readonly settings?: Partial<ReflectorSettings>;
 }
-
-export interface ReflectorSettings {
-  readonly pageSize: number;
-  /** For each page of a list. */
-  readonly listMs: number;
-  readonly openMs: number;
-  readonly silenceMs: number;
-  readonly initialMs: number;
-  /** How soon an orderly ended watch must be open again before it counts as lost. */
-  readonly resumeMs: number;
-  /** The server is asked to end a watch after between one and two times this. */
-  readonly watchMs: number;
-  readonly backoff: Backoff;
-}
-
-const defaults: ReflectorSettings = {
-  pageSize: 250,
-  listMs: 30_000,
-  openMs: 10_000,
-  // The server sends a bookmark about once a minute (apiserver cacher: bookmarkFrequency).
-  silenceMs: 90_000,
-  initialMs: 30_000,
-  resumeMs: 1000,
-  // As client-go (tools/cache/reflector.go: minWatchTimeout).
-  watchMs: 300_000,
-  backoff: { minMs: 100, maxMs: 5000, goodAfterMs: 10_000 },
-};
 
 /**
  * Tells what one collection of the API contains and how it changes, as facts, for as long as it
@@ -74,7 +48,7 @@ export class Reflector<V extends View> {
 
   constructor(options: ReflectorOptions<V>) {
     this.#options = options;
-    this.#settings = { ...defaults, ...options.settings };
+    this.#settings = { ...defaultReflectorSettings, ...options.settings };
     this.#known = new KnownObjects(options.source);
   }
 

@@ -33,6 +33,7 @@ export function watchSession(options: WatchSessionOptions): Promise<StepEnd> {
     let heardAt = clock.now();
     let ended = false;
     let cancelInitial = (): void => {};
+    let close = (): void => {};
 
     const finish = (end: StepEnd): void => {
       if (ended) return;
@@ -70,7 +71,7 @@ export function watchSession(options: WatchSessionOptions): Promise<StepEnd> {
       }
     };
     const { path, query, openMs: deadlineMs } = options;
-    const close = transport.stream(
+    close = transport.stream(
       { method: 'GET', path, query, deadlineMs },
       {
         onOpen: () => {
