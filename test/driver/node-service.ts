@@ -1,0 +1,92 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { MountTable } from './mount-table.ts';
+import { CsiError, required } from './reply.ts';
+import type { Handlers } from './services.ts';
+import { capabilityAnswer } from './services.ts';
+
+/** NodeServiceCapability.RPC.Type. */
+export const nodeCapabilityNumbers: Readonly<Record<string, number>> = {
+  STAGE_UNSTAGE_VOLUME: 1,
+  GET_VOLUME_STATS: 2,
+  VOLUME_CONDITION: 4,
+  GET_VOLUME_HEALTH: 7,
+  GET_STORAGE_HEALTH: 8,
+};
+
+export const defaultNodeCapabilities: readonly string[] = [
+  'STAGE_UNSTAGE_VOLUME',
+  'GET_VOLUME_STATS',
+];
+
+/** What NodePublish leaves at the target for the runtime that starts the pod's writer. */
+export interface Device {
+  /** `host:port`. */
+  readonly array: string;
+  /** `<handle>@<nodeId>`. */
+  readonly export: string;
+}
+
+/** The file below a target path that holds a Device. */
+export const deviceFile = 'device.json';
+
+export interface NodeOptions {
+  readonly nodeId: string;
+  readonly arrayNbd: string;
+  readonly capabilities: readonly string[];
+  readonly mounts: MountTable;
+}
+
+/** The node service. Its mounts are lines of a table; the data goes from the writer to the array. */
+export function nodeHandlers({ nodeId, arrayNbd, capabilities, mounts }: NodeOptions): Handlers {
+  const mount = (path: string, handle: string) => {
+    const mounted = mounts.handleAt(path);
+    if (mounted === undefined) mounts.mount(path, handle);
+    else if (mounted !== handle) throw new CsiError('INTERNAL', `${mounted} is mounted at ${path}`);
+  };
+  return {
+    NodeGetCapabilities: () => capabilityAnswer(capabilities, nodeCapabilityNumbers),
+    NodeGetInfo: () => ({ node_id: nodeId }),
+    NodeStageVolume: (request) => {
+      const path = required(request, 'staging_target_path');
+      mkdirSync(path, { recursive: true });
+      mount(path, required(request, 'volume_id'));
+      return {};
+    },
+    NodeUnstageVolume: (request) => {
+      required(request, 'volume_id');
+      mounts.unmount(required(request, 'staging_target_path'));
+      return {};
+    },
+    NodePublishVolume: (request) => {
+      const handle = required(request, 'volume_id');
+      const staging = required(request, 'staging_target_path');
+      const target = required(request, 'target_path');
+      if (mounts.handleAt(staging) !== handle) {
+        throw new CsiError('FAILED_PRECONDITION', `${handle} is not staged at ${staging}`);
+      }
+      mkdirSync(target, { recursive: true });
+      mount(target, handle);
+      const device: Device = { array: arrayNbd, export: `${handle}@${nodeId}` };
+      writeFileSync(join(target, deviceFile), JSON.stringify(device));
+      return {};
+    },
+    // CSI lets the driver remove the target path, and never the staging path.
+    NodeUnpublishVolume: (request) => {
+      required(request, 'volume_id');
+      const target = required(request, 'target_path');
+      mounts.unmount(target);
+      rmSync(target, { recursive: true, force: true });
+      return {};
+    },
+    NodeGetVolumeStats: (request) => {
+      const path = required(request, 'volume_path');
+      if (mounts.handleAt(path) !== required(request, 'volume_id')) {
+        throw new CsiError('NOT_FOUND', `no such volume at ${path}`);
+      }
+      return {
+        usage: [{ unit: 1, total: 64 * 1024 * 1024, used: 0, available: 64 * 1024 * 1024 }],
+      };
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CallSample } from '../../../../src/shared/csi/connection.ts';
+import { CsiConnection } from '../../../../src/shared/csi/connection.ts';
+import { CsiController } from '../../../../src/shared/csi/controller.ts';
+import { systemClock } from '../../../../src/shared/system-clock.ts';
+import type { DriverOptions, RunningDriver } from '../../../driver/start-driver.ts';
+import { startDriver } from '../../../driver/start-driver.ts';
+
+/** A socket of its own for drivers that may come and go, and a connection to it. */
+export function scratch() {
+  const folder = mkdtempSync(join(tmpdir(), 'csi-'));
+  const endpoint = `unix:${join(folder, 'csi.sock')}`;
+  const samples: CallSample[] = [];
+  const changes: boolean[] = [];
+  const connection = new CsiConnection({
+    address: endpoint,
+    clock: systemClock,
+    onCall: (sample) => samples.push(sample),
+    onConnected: (connected) => changes.push(connected),
+  });
+  const drivers: RunningDriver[] = [];
+  const controllerWith = (deadlineMs: number) =>
+    new CsiController({ connection, clock: systemClock, deadlineMs });
+  return {
+    folder,
+    endpoint,
+    samples,
+    changes,
+    connection,
+    controller: controllerWith(300),
+    controllerWith,
+    async driver(options: Partial<DriverOptions> = {}) {
+      const driver = await startDriver({ endpoint, mode: 'all', ...options });
+      drivers.push(driver);
+      return driver;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const driver of drivers) await driver[Symbol.asyncDispose]();
+      connection.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function until(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 500 && !condition(); i += 1) await sleep(5);
+  if (!condition()) throw new Error('it did not come true within 2.5 s');
+}
