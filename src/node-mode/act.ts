@@ -1,4 +1,8 @@
 import type { Clock } from '../shared/clock.ts';
+import type { Config } from '../shared/config.ts';
+import { performKubernetes } from '../shared/kubernetes/client.ts';
+import { HeartbeatLease } from '../shared/kubernetes/heartbeat-lease.ts';
+import type { Transport } from '../shared/kubernetes/transport.ts';
 import type { Logger } from '../shared/log.ts';
 import { done, type Outcome, unknown } from '../shared/outcome.ts';
 import type { Action, RenewHeartbeat } from './actions.ts';
@@ -8,13 +12,12 @@ import { Look } from './look.ts';
 
 /** Our own Lease. Ends by a deadline of its own. */
 export interface HeartbeatPort {
-  renew(content: { readonly holder: string; readonly report: string }): Promise<HeartbeatAnswer>;
+  renew(content: { readonly bootId: string; readonly report: string }): Promise<HeartbeatAnswer>;
 }
 
 export interface HeartbeatAnswer {
   /** Done: the compare-and-swap was acknowledged. */
   readonly outcome: Outcome;
-  readonly resourceVersion: string;
   /** The fence annotation as it stands beside what was written. */
   readonly fence: string | undefined;
 }
@@ -46,8 +49,8 @@ function createRenew(options: ActOptions): (action: RenewHeartbeat) => Promise<O
   let trouble = '';
   let uncleanBecause = '';
   return async (action) => {
-    const { holder, report } = action;
-    const { outcome, resourceVersion, fence } = await heartbeat.renew({ holder, report });
+    const { bootId, report } = action;
+    const { outcome, fence } = await heartbeat.renew({ bootId, report });
     if (action.uncleanBecause !== uncleanBecause) {
       uncleanBecause = action.uncleanBecause;
       if (uncleanBecause === '')
@@ -61,7 +64,7 @@ function createRenew(options: ActOptions): (action: RenewHeartbeat) => Promise<O
     }
     if (trouble !== '') log.info({ after: trouble }, 'the heartbeat is acknowledged again');
     trouble = '';
-    post({ kind: 'HeartbeatAcknowledged', report, resourceVersion, fence });
+    post({ kind: 'HeartbeatAcknowledged', report, fence });
     if (action.last) options.onLastRenewal();
     return outcome;
   };
@@ -79,4 +82,41 @@ async function inspectMachine(look: Look<Machine>, { clock, post }: ActOptions):
   }
   const detail = Error.isError(seen.error) ? seen.error.message : String(seen.error);
   return unknown('UNREADABLE', detail);
+}
+
+export interface HeartbeatOptions {
+  readonly config: Pick<Config, 'namespace' | 'nodeName' | 'lostAfterMs'>;
+  readonly driverName: string;
+  readonly clock: Clock;
+  readonly transport: Pick<Transport, 'request'>;
+}
+
+/** How many renewals must be able to fail by their deadlines before the node counts as lost. */
+const triesUntilLost = 3;
+
+/**
+ * Our own Lease, held in the name of the present boot id. After a change of it the Lease is read
+ * anew: nothing of the earlier life is carried over but what stands in the cluster.
+ */
+export function createHeartbeat(options: HeartbeatOptions): HeartbeatPort {
+  const { config, driverName, clock, transport } = options;
+  let held: { readonly bootId: string; readonly lease: HeartbeatLease } | undefined;
+  const leaseOf = (bootId: string): HeartbeatLease => {
+    if (held?.bootId === bootId) return held.lease;
+    const lease = new HeartbeatLease({
+      perform: (effect, deadlineMs) => performKubernetes(transport, effect, deadlineMs),
+      namespace: config.namespace,
+      driver: driverName,
+      node: config.nodeName,
+      bootId,
+      durationMs: config.lostAfterMs,
+      clock,
+    });
+    held = { bootId, lease };
+    return lease;
+  };
+  return {
+    renew: ({ bootId, report }) =>
+      leaseOf(bootId).renew(report, config.lostAfterMs / triesUntilLost),
+  };
 }

@@ -11,7 +11,8 @@ export type Action = RenewHeartbeat | InspectMachine;
  */
 export interface RenewHeartbeat extends KeyedAction {
   readonly kind: 'RenewHeartbeat';
-  readonly holder: string;
+  /** Names the holder, together with the node. */
+  readonly bootId: string;
   /** Encoded; at most 8 KiB. */
   readonly report: string;
   /** Why a fenced machine does not attest that it is clean, for the log; empty if it need not. */

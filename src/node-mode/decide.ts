@@ -1,6 +1,6 @@
 import type { Instant } from '../shared/clock.ts';
 import type { Decision } from '../shared/mode.ts';
-import { encodeNodeReport, heartbeatHolder } from '../shared/record.ts';
+import { encodeNodeReport } from '../shared/record.ts';
 import { type Action, inspectMachine, renewHeartbeat } from './actions.ts';
 import { cleanliness, inspectionExpiresAt, reportOf } from './report.ts';
 import type { NodeState } from './state.ts';
@@ -38,7 +38,7 @@ function heartbeat(state: NodeState, now: Instant): Wish {
   if (now < dueAt) return { action: undefined, wakeAt: dueAt };
   const unclean = cleanliness(state, now);
   const action = renewHeartbeat(state.heartbeat.attempts, {
-    holder: heartbeatHolder(state.settings.nodeName, report.bootId),
+    bootId: report.bootId,
     report: text,
     uncleanBecause: unclean.kind === 'unclean' ? unclean.because : '',
     last: state.stopping,

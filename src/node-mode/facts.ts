@@ -70,7 +70,6 @@ export interface HeartbeatAcknowledged {
   readonly kind: 'HeartbeatAcknowledged';
   /** What was written, encoded: the measure of whether a later report differs. */
   readonly report: string;
-  readonly resourceVersion: string;
   /** The fence annotation as it stands on the Lease, unread; undefined if there is none. */
   readonly fence: string | undefined;
 }

@@ -1,7 +1,174 @@
+import { createHash } from 'node:crypto';
 import type { Config } from '../shared/config.ts';
+import { CsiConnection } from '../shared/csi/connection.ts';
+import { probe, readDriverName } from '../shared/csi/identity.ts';
+import { readNodeId } from '../shared/csi/node.ts';
+import { type HttpServer, serveHttp } from '../shared/http.ts';
+import { loadApiServer } from '../shared/kubernetes/kube-config.ts';
+import { Transport } from '../shared/kubernetes/transport.ts';
+import { Reconciler } from '../shared/reconciler.ts';
 import type { Shell } from '../shared/shell.ts';
+import { createAct, createHeartbeat } from './act.ts';
+import type { Action } from './actions.ts';
+import type { Fact } from './facts.ts';
+import { readMachine } from './machine.ts';
+import { nodeMode } from './mode.ts';
+import { type DriverPort, Sources } from './sources.ts';
+import { createState, type NodeState } from './state.ts';
 
-/** Runs node mode until the shell's signal aborts and everything is drained. */
-export async function runNode(_config: Config, shell: Shell): Promise<void> {
-  await shell.clock.sleep(Number.MAX_SAFE_INTEGER, shell.signal);
+/** How long the last renewal may take, tries and all. */
+const farewellMs = 4000;
+
+/** What is still running then is abandoned; together both stay below the 10 s of the process. */
+const drainMs = 3000;
+
+/** A driver that is asked for its name is asked again after this. */
+const nameRetryMs = 1000;
+
+/**
+ * Runs the agent of one node until the signal aborts and the last renewal, which says `stopping`,
+ * was written. Rejects if it cannot begin (no API server configured, port taken) or if the core
+ * broke: then only a new process can be trusted.
+ */
+export async function runNode(config: Config, shell: Shell): Promise<void> {
+  const { clock, random } = shell;
+  const server = loadApiServer(config.kubeconfig);
+  const connection = new CsiConnection({ address: config.csiAddress, clock });
+  // No client-side limit: a heartbeat must not wait, and it is the only thing sent.
+  const transport = new Transport({ server, clock, random, limit: undefined });
+  try {
+    const driverName = config.driverName || (await askName(connection, config, shell));
+    if (driverName !== '') await runAgent({ config, shell, driverName, connection, transport });
+  } finally {
+    connection.close();
+    transport.close();
+  }
+}
+
+/** Until the driver has said its name there is no Lease to write. Empty if we stop before. */
+async function askName(connection: CsiConnection, config: Config, shell: Shell): Promise<string> {
+  for (let asked = 0; !shell.signal.aborted; asked += 1) {
+    const { outcome, name } = await readDriverName(connection, config.timeoutMs);
+    if (name !== '') return name;
+    if (asked === 0) shell.log.warn({ ...outcome }, 'waiting for the driver to say its name');
+    await shell.clock.sleep(nameRetryMs, shell.signal);
+  }
+  return '';
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly shell: Shell;
+  readonly driverName: string;
+  readonly connection: CsiConnection;
+  readonly transport: Transport;
+}
+
+async function runAgent(parts: Parts): Promise<void> {
+  const { config, shell } = parts;
+  const { clock, signal } = shell;
+  const crash = Promise.withResolvers<never>();
+  const farewell = Promise.withResolvers<void>();
+  const agent = assemble(parts, { fatal: crash.reject, onLastRenewal: farewell.resolve });
+  const http = await serve(agent.state, config, shell);
+  try {
+    agent.reconciler.start();
+    agent.sources.start();
+    await Promise.race([aborted(signal), crash.promise]);
+    agent.reconciler.post({ kind: 'Stopping' });
+    await Promise.race([farewell.promise, clock.sleep(farewellMs), crash.promise]);
+  } finally {
+    agent.sources.stop();
+    await Promise.all([agent.reconciler.stop(), http?.close()]);
+  }
+}
+
+interface Ends {
+  readonly fatal: (error: unknown) => void;
+  readonly onLastRenewal: () => void;
+}
+
+interface Agent {
+  readonly state: NodeState;
+  readonly reconciler: Reconciler<NodeState, Fact, Action>;
+  readonly sources: Sources;
+}
+
+function assemble(parts: Parts, ends: Ends): Agent {
+  const { config, shell, driverName, connection, transport } = parts;
+  const { clock, log, metrics } = shell;
+  const { heartbeatIntervalMs, mountinfoFile, kubeletDir, bootIdFile } = config;
+  const state = createState({ driverName, heartbeatIntervalMs, sha256Hex }, clock.now());
+  const post = (fact: Fact): void => reconciler.post(fact);
+  const act = createAct({
+    clock,
+    log,
+    heartbeat: createHeartbeat({ config, driverName, clock, transport }),
+    inspect: (signal) => readMachine({ mountinfoFile, kubeletDir, driverName }, signal),
+    inspectDeadlineMs: Math.max(1000, 2 * heartbeatIntervalMs),
+    post,
+    onLastRenewal: ends.onLastRenewal,
+  });
+  const reconciler = new Reconciler({
+    mode: nodeMode,
+    state,
+    clock,
+    log,
+    act,
+    announce: () => {},
+    fatal: ends.fatal,
+    drainMs,
+    onLag: (lagMs) => metrics.setEventLoopLag(lagMs / 1000),
+  });
+  const sources = new Sources({
+    shell,
+    driver: driverPort(connection),
+    kubeletHealthzAddress: config.kubeletHealthzAddress,
+    bootIdFile,
+    heartbeatIntervalMs,
+    driverDeadlineMs: config.timeoutMs,
+    post,
+  });
+  return { state, reconciler, sources };
+}
+
+function driverPort(connection: CsiConnection): DriverPort {
+  return {
+    get connections() {
+      return connection.connections;
+    },
+    probe: (deadlineMs) => probe(connection, deadlineMs),
+    nodeId: async (deadlineMs) => {
+      const { outcome, nodeId } = await readNodeId(connection, deadlineMs);
+      return outcome.kind === 'Done' ? nodeId : undefined;
+    },
+  };
+}
+
+/** Ready from the first acknowledged heartbeat on: from then on the controller can see us. */
+async function serve(
+  state: NodeState,
+  config: Config,
+  { metrics, log }: Shell,
+): Promise<HttpServer | undefined> {
+  if (config.httpEndpoint === '') return undefined;
+  return serveHttp({
+    endpoint: config.httpEndpoint,
+    metricsPath: config.metricsPath,
+    metrics,
+    log,
+    isReady: () => state.heartbeat.acknowledged !== undefined,
+    isLeadershipHealthy: () => true,
+  });
+}
+
+function sha256Hex(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }

@@ -11,7 +11,7 @@ export interface PollerOptions<Result> {
   readonly tell: (seen: Seen<Result>) => void;
 }
 
-/** Looks again and again, a little irregularly, so that the nodes of a cluster do not march in step. */
+/** Looks again and again, a little irregularly, so that a cluster does not march in step. */
 export class Poller<Result> {
   readonly #options: PollerOptions<Result>;
   readonly #stop = new AbortController();

@@ -11,7 +11,7 @@ const kubeletDeadAfter = 3;
  */
 const inspectionWorthIntervals = 10;
 
-/** What the agent says of its node now; undefined until it knows which life of the machine it is. */
+/** What the agent says of its node now; undefined until the boot id is known. */
 export function reportOf(state: NodeState, now: Instant): NodeReport | undefined {
   const { bootId } = state;
   if (bootId === undefined) return undefined;

@@ -12,7 +12,6 @@ import type {
 } from './facts.ts';
 
 export interface NodeSettings extends DriverPaths {
-  readonly nodeName: string;
   readonly heartbeatIntervalMs: number;
 }
 

@@ -48,7 +48,7 @@ function agent(options: { clock?: FakeClock; fence?: string } = {}) {
         const answer = world.api();
         if (answer !== undefined) return answer;
         world.written.push({ at: clock.now(), report: decodeNodeReport(report) });
-        return Promise.resolve({ outcome: done, resourceVersion: '1', fence: world.fence });
+        return Promise.resolve({ outcome: done, fence: world.fence });
       },
     },
     inspect: () => world.machine(),
@@ -63,7 +63,6 @@ function agent(options: { clock?: FakeClock; fence?: string } = {}) {
     state: createState(
       {
         driverName: 'block.example.com',
-        nodeName: 'node-a',
         heartbeatIntervalMs: intervalMs,
         sha256Hex: (text) => text,
       },
@@ -192,7 +191,7 @@ describe('an agent', () => {
     const parts = agent();
     start(parts);
     await parts.clock.advance(10_000);
-    const noAnswer = { outcome: unknown('NO_ANSWER', ''), resourceVersion: '', fence: undefined };
+    const noAnswer = { outcome: unknown('NO_ANSWER', ''), fence: undefined };
     let attempts = 0;
     parts.world.api = () => {
       attempts += 1;

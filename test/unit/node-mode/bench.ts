@@ -37,7 +37,6 @@ export class Bench {
   constructor() {
     const settings = {
       driverName: 'block.example.com',
-      nodeName: 'node-a',
       heartbeatIntervalMs: intervalMs,
       sha256Hex: (text: string) => `hash-of-${text}`,
     };
@@ -84,7 +83,7 @@ export class Bench {
     const action = this.#find('RenewHeartbeat') as RenewHeartbeat | undefined;
     if (action === undefined) throw new Error('no renewal is due');
     const { report } = action;
-    this.see({ kind: 'HeartbeatAcknowledged', report, resourceVersion: '1', fence });
+    this.see({ kind: 'HeartbeatAcknowledged', report, fence });
     this.settle(action, done);
   }
 
