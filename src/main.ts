@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { runController } from './controller-mode/controller.ts';
 import { runNode } from './node-mode/node.ts';
-import { type Config, describeProblem, readConfig } from './shared/config.ts';
+import type { Config } from './shared/config.ts';
 import { helpText } from './shared/help-text.ts';
 import { createLog, type Logger } from './shared/log.ts';
 import { createMetrics } from './shared/metrics.ts';
+import { describeProblem, readConfig } from './shared/read-config.ts';
 import { systemClock } from './shared/system-clock.ts';
 
 /** Put in by the bundler; the sources as they stand have no version. */

@@ -1,0 +1,23 @@
+# Needs Node 20 or newer, npm and make; everything else, Node 24 included, comes with `npm ci`.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+# npm's own note of what is installed: older than the lock file means out of date.
+installed := node_modules/.package-lock.json
+
+.PHONY: test check demo bundle
+
+test: $(installed)
+	@node test/run.ts all
+
+check: $(installed)
+	@node test/run.ts check
+
+demo: bundle
+	@node test/demo/demo.ts
+
+bundle: $(installed)
+	@node build/bundle.ts
+
+$(installed): package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
