@@ -32,7 +32,7 @@ export interface CsiControllerOptions {
   readonly deadlineMs: number;
 }
 
-/** The driver's controller service. Remembers its capabilities for as long as a connection lasts. */
+/** The driver's controller service. Remembers its capabilities while a connection lasts. */
 export class CsiController {
   readonly #options: CsiControllerOptions;
   #known:
@@ -73,7 +73,7 @@ export class CsiController {
   }
 }
 
-/** Carries out what an action asked of the driver; there is one kind of call so far. Never rejects. */
+/** Carries out what an action asked of the driver; so far there is one kind. Never rejects. */
 export function performCsi(controller: CsiController, effect: CsiEffect): Promise<Reply> {
   return controller.publishedNodes(effect.handles);
 }

@@ -2,7 +2,7 @@ import type { Outcome } from '../outcome.ts';
 import { failed } from '../outcome.ts';
 import type { CsiConnection } from './connection.ts';
 
-/** `ok`: it answers; `silent`: connected, no answer in time; `refused`: nobody is behind the socket. */
+/** `ok`: it answers; `silent`: no answer in time; `refused`: nobody is behind the socket. */
 export type Liveness = 'ok' | 'silent' | 'refused';
 
 /** PluginCapability.Service.Type CONTROLLER_SERVICE. */
