@@ -23,10 +23,12 @@ export interface FenceRecord {
   /** The node's boot id when the episode began; empty if it was never reported. */
   readonly bootId: string;
   /**
-   * Intent: begun. Fenced: every volume's hold was confirmed. Moved: every pod is gone from the
-   * node and every volume detached. Released: proven clean; the taint goes, then the record.
+   * Intent: begun, and withdrawn again if the node lives. Fenced: a hold was confirmed, from here
+   * the episode is finished whatever the node does. Moved: no pod of it and no VolumeAttachment
+   * is left on the node. Released: proven clean or withdrawn; the taint goes, then the record.
    */
   readonly phase: 'Intent' | 'Fenced' | 'Moved' | 'Released';
+  /** Every volume taken from the node; an empty list after Intent stands for all of the driver. */
   readonly volumes: readonly FencedVolume[];
 }
 

@@ -1,0 +1,185 @@
+/**
+ * How each action is carried out: request by request, each with its precondition, read again right
+ * before. Generators, not promises: the product runs them over HTTP and gRPC, the simulation runs
+ * the same code and may stop it between any two requests. Every one of them is idempotent.
+ */
+import type { JsonObject, Performance } from '../shared/effect.ts';
+import { attacherFinalizer, holdFinalizer, intentAnnotation } from '../shared/names.ts';
+import { done, failed, outcomeOfHttp } from '../shared/outcome.ts';
+import { decodePodIntent, encodePodIntent } from '../shared/record.ts';
+import type { Action, ActionOf, PodTarget } from './actions.ts';
+import * as api from './requests.ts';
+import { beginEpisode, removeRecord, standingRecord, updateRecord } from './write-record.ts';
+import { clearTaint, setTaint } from './write-taint.ts';
+
+/** Values that an action needs from outside. */
+export interface ActContext {
+  readonly driver: string;
+  /** Wall time as RFC 3339, for what people read. */
+  readonly wallTime: string;
+}
+
+export function act(action: Action, context: ActContext): Performance {
+  switch (action.kind) {
+    case 'BeginEpisode':
+      return beginEpisode(action, context.wallTime);
+    case 'UpdateRecord':
+      return updateRecord(action);
+    case 'RemoveRecord':
+      return removeRecord(action);
+    case 'MarkPod':
+      return markPod(action, context);
+    case 'UnmarkPod':
+      return unmarkPod(action, context);
+    case 'SetTaint':
+      return setTaint(action);
+    case 'ClearTaint':
+      return clearTaint(action);
+    case 'Hold':
+      return hold(action, context);
+    case 'VerifyRevoked':
+      return verifyRevoked(action);
+    case 'Evict':
+      return evict(action, context);
+    case 'DropHold':
+      return dropHold(action);
+  }
+}
+
+function* markPod(action: ActionOf<'MarkPod'>, { driver }: ActContext): Performance {
+  const standing = yield* standingRecord(action.heartbeat, action.intent.epoch, [
+    'Intent',
+    'Fenced',
+  ]);
+  if (standing !== undefined) return standing;
+  const { pod, intent } = action;
+  const annotations = { [intentAnnotation(driver)]: encodePodIntent(intent) };
+  return yield* api.patch('pods', pod, { metadata: { uid: pod.uid, annotations } });
+}
+
+function* unmarkPod(action: ActionOf<'UnmarkPod'>, { driver }: ActContext): Performance {
+  const { pod } = action;
+  const found = yield* api.get('pods', pod);
+  if (isAnother(found, pod.uid)) return done;
+  if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the pod');
+  const annotations = { [intentAnnotation(driver)]: null };
+  return yield* api.patch('pods', pod, { metadata: { uid: pod.uid, annotations } });
+}
+
+/**
+ * The hold: our finalizer first, then the deletion. The finalizer is the durable mark that the
+ * fence has been sent; and it goes on only while the attacher's own is there, because without it
+ * the object would vanish without any call to the driver (external-attacher trivialHandler).
+ */
+function* hold(action: ActionOf<'Hold'>, { driver }: ActContext): Performance {
+  const { heartbeat, epoch } = action;
+  const target = { namespace: '', name: action.attachment };
+  const before = yield* standingRecord(heartbeat, epoch, ['Intent', 'Fenced']);
+  if (before !== undefined) return before;
+  const found = yield* api.get('volumeattachments', target);
+  if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the VolumeAttachment');
+  if (isAnother(found, action.attachmentUid)) return failed('REPLACED', 'another VolumeAttachment');
+  const finalizers = api.finalizersOf(found.body);
+  if (!finalizers.includes(holdFinalizer)) {
+    if (api.isDeleting(found.body)) return failed('LEAVING', 'somebody else deletes it');
+    if (!finalizers.includes(attacherFinalizer(driver))) {
+      return failed('NOT_ATTACHED', 'the attacher has not put its finalizer on it');
+    }
+    const metadata = {
+      uid: action.attachmentUid,
+      resourceVersion: api.resourceVersionOf(found.body),
+      finalizers: [...finalizers, holdFinalizer],
+    };
+    const written = yield* api.patch('volumeattachments', target, { metadata });
+    if (written.kind !== 'Done') return written;
+    const standing = yield* standingRecord(heartbeat, epoch, ['Intent', 'Fenced']);
+    if (standing !== undefined) return standing;
+  }
+  return yield* api.remove('volumeattachments', { ...target, uid: action.attachmentUid });
+}
+
+/** Only for drivers that list published nodes: the driver's own word that the node is off. */
+function* verifyRevoked(action: ActionOf<'VerifyRevoked'>): Performance {
+  const handles = action.volumes.map(({ handle }) => handle);
+  const reply = yield { target: 'csi', call: 'PublishedNodes', handles };
+  if (reply.target !== 'csi') return failed('WRONG_REPLY', 'not an answer of the driver');
+  if (reply.outcome.kind === 'Failed' && reply.outcome.code === 'UNIMPLEMENTED') {
+    // It advertises a listing that it does not have; the attacher's confirmation stands alone.
+    return done;
+  }
+  if (reply.outcome.kind !== 'Done') return reply.outcome;
+  for (const { handle, nodeId } of action.volumes) {
+    const nodes = reply.publishedNodes.get(handle);
+    if (nodes === undefined) return failed('NOT_LISTED', `volume ${handle} was not in the listing`);
+    if (nodes.includes(nodeId)) return failed('STILL_PUBLISHED', `volume ${handle} at ${nodeId}`);
+  }
+  return done;
+}
+
+/**
+ * Failed first, as PodGC does: that already takes the volume out of what attach/detach wants, and
+ * lets Jobs and operators see a disruption (pkg/controller/podgc). Then the object itself. A 404
+ * or another uid means that somebody else has finished it, usually its own controller.
+ */
+function* evict(action: ActionOf<'Evict'>, { driver }: ActContext): Performance {
+  const { heartbeat, epoch, pod } = action;
+  const standing = yield* standingRecord(heartbeat, epoch, ['Intent', 'Fenced']);
+  if (standing !== undefined) return standing;
+  const found = yield* api.get('pods', pod);
+  if (isAnother(found, pod.uid)) return done;
+  if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the pod');
+  const intent = decodePodIntent(api.annotationsOf(found.body)[intentAnnotation(driver)]);
+  if (intent?.uid !== pod.uid || intent.epoch !== epoch) {
+    return failed('NO_INTENT', 'the pod does not carry the intent of this episode');
+  }
+  if (!api.isFinishedPod(found.body)) {
+    const written = yield* failPod(pod, found.body, epoch);
+    if (written.kind !== 'Done') return written;
+  }
+  return yield* api.remove('pods', { ...pod, gracePeriodSeconds: 0 });
+}
+
+function* failPod(pod: PodTarget, body: JsonObject | undefined, epoch: string): Performance {
+  const message = `csi-failover: its node has failed and its volumes are fenced (epoch ${epoch})`;
+  const condition = {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: 'VolumeFailover',
+    message,
+  };
+  const status = {
+    phase: 'Failed',
+    reason: 'VolumeFailover',
+    message,
+    conditions: [...api.conditionsOf(body, 'DisruptionTarget'), condition],
+  };
+  const metadata = { uid: pod.uid, resourceVersion: api.resourceVersionOf(body) };
+  return yield* api.patch('pods', pod, { metadata, status }, 'status');
+}
+
+/** Takes off our finalizer, never another, and only from an object that nothing else keeps. */
+function* dropHold(action: ActionOf<'DropHold'>): Performance {
+  const target = { namespace: '', name: action.attachment };
+  const standing = yield* standingRecord(action.heartbeat, action.epoch, ['Fenced', 'Moved']);
+  if (standing !== undefined) return standing;
+  const found = yield* api.get('volumeattachments', target);
+  if (isAnother(found, action.attachmentUid)) return done;
+  if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the VolumeAttachment');
+  const finalizers = api.finalizersOf(found.body);
+  const only = finalizers.length === 1 && finalizers[0] === holdFinalizer;
+  if (!api.isDeleting(found.body) || !only) {
+    return failed('NOT_HELD', 'it is not a confirmed hold');
+  }
+  const metadata = {
+    uid: action.attachmentUid,
+    resourceVersion: api.resourceVersionOf(found.body),
+    finalizers: [],
+  };
+  const outcome = yield* api.patch('volumeattachments', target, { metadata });
+  return outcome.kind === 'Failed' && outcome.code === 'HTTP_404' ? done : outcome;
+}
+
+/** Gone, or another object under the same name. */
+function isAnother(found: api.Found, uid: string): boolean {
+  return found.status === 404 || (found.status === 200 && api.uidOf(found.body) !== uid);
+}

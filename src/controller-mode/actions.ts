@@ -1,0 +1,111 @@
+import type { KeyedAction } from '../shared/mode.ts';
+import type { FencedVolume, FenceRecord, PodIntent } from '../shared/record.ts';
+
+/** A pod, by name and by the uid without which nothing is ever done to it. */
+export interface PodTarget {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** A Lease as it was when we decided; '' as resourceVersion: there was none. */
+export interface LeaseTarget {
+  readonly namespace: string;
+  readonly name: string;
+  readonly resourceVersion: string;
+}
+
+/** Everything this mode can do to the world. Each one is idempotent and carries its precondition. */
+export type Action = KeyedAction & { readonly node: string } & (
+    | {
+        readonly kind: 'BeginEpisode';
+        readonly driver: string;
+        readonly heartbeat: LeaseTarget;
+        /**
+         * renewTime of the kubelet's Lease as observed ('' = no Lease); any other one ends the
+         * attempt. Undefined when no silence is claimed: an episode is adopted.
+         */
+        readonly kubeletRenewTime: string | undefined;
+        /** Node uid; '' when the verdict says that the Node object is gone. */
+        readonly nodeUid: string;
+        readonly reason: string;
+        readonly bootId: string;
+        readonly phase: FenceRecord['phase'];
+        readonly volumes: readonly FencedVolume[];
+      }
+    /** Writes another phase or a longer list of volumes into the record of this epoch. */
+    | {
+        readonly kind: 'UpdateRecord';
+        readonly heartbeat: LeaseTarget;
+        readonly record: FenceRecord;
+      }
+    | { readonly kind: 'RemoveRecord'; readonly heartbeat: LeaseTarget; readonly epoch: string }
+    | {
+        readonly kind: 'MarkPod';
+        readonly pod: PodTarget;
+        readonly heartbeat: LeaseTarget;
+        readonly intent: PodIntent;
+      }
+    | { readonly kind: 'UnmarkPod'; readonly pod: PodTarget; readonly epoch: string }
+    /** Adds and removes taints of ours; others are carried over as they are. */
+    | {
+        readonly kind: 'SetTaint' | 'ClearTaint';
+        readonly nodeUid: string;
+        readonly taint: { readonly key: string; readonly value: string };
+        /** The record that must still stand when this taint is set; a `ClearTaint` needs none. */
+        readonly record?: { readonly heartbeat: LeaseTarget; readonly epoch: string };
+      }
+    | {
+        readonly kind: 'Hold';
+        readonly attachment: string;
+        readonly attachmentUid: string;
+        readonly heartbeat: LeaseTarget;
+        readonly epoch: string;
+      }
+    /** Asks the driver whether the node is off the published nodes of these volumes. */
+    | {
+        readonly kind: 'VerifyRevoked';
+        readonly epoch: string;
+        readonly volumes: readonly { readonly handle: string; readonly nodeId: string }[];
+        readonly attachmentUids: readonly string[];
+      }
+    | {
+        readonly kind: 'Evict';
+        readonly pod: PodTarget;
+        readonly heartbeat: LeaseTarget;
+        readonly epoch: string;
+      }
+    | {
+        readonly kind: 'DropHold';
+        readonly attachment: string;
+        readonly attachmentUid: string;
+        readonly heartbeat: LeaseTarget;
+        readonly epoch: string;
+      }
+  );
+
+export type ActionKind = Action['kind'];
+export type ActionOf<Kind extends ActionKind> = Action & { readonly kind: Kind };
+
+type Fields<Kind extends ActionKind> = Omit<ActionOf<Kind>, 'key' | 'scope' | 'exclusive' | 'kind'>;
+
+/**
+ * Makes an action. `identity` is what makes it another action than the last one of its kind: an
+ * epoch, a uid. The queue holds a done key until it is no longer wanted, so a new need must have
+ * a new key. All actions of a node are one scope; the exclusive ones wait for the others.
+ */
+export function action<Kind extends ActionKind>(
+  kind: Kind,
+  identity: string,
+  fields: Fields<Kind>,
+  exclusive = false,
+): Action {
+  const { node } = fields as unknown as { node: string };
+  return {
+    kind,
+    key: `${kind}/${node}/${identity}`,
+    scope: node,
+    exclusive,
+    ...fields,
+  } as unknown as Action;
+}

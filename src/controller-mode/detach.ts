@@ -1,0 +1,150 @@
+import type { AttachmentView, NodeView, PodView } from '../shared/model.ts';
+import { keyOf, uniqueVolumeName } from '../shared/model.ts';
+import { outOfServiceTaint, outOfServiceValue } from '../shared/names.ts';
+import type { FencedVolume } from '../shared/record.ts';
+import { type Action, action } from './actions.ts';
+import { type Episode, hasOutOfService } from './episode.ts';
+import { outOfServiceCapMs } from './policy.ts';
+import {
+  attachmentOf,
+  attachmentsOn,
+  isConfirmed,
+  isFinished,
+  podsOn,
+  usersOf,
+} from './volumes.ts';
+import type { Wanted } from './wanted.ts';
+
+/**
+ * Step 5. Lets attach/detach forget the old attachment, then drops the hold. Fast: with the
+ * out-of-service taint attach/detach looks every 100 ms; the hold goes when node status does not
+ * name the volume any more. Slow: the hold goes at once and attach/detach notices within its 60 s
+ * sync. `evicting`: a pod is still about to be evicted, so the taint, which is short, waits.
+ */
+export function detach(episode: Episode, evicting: boolean, wanted: Wanted): void {
+  const { situation, record, node } = episode;
+  const { driver } = situation.state.policy;
+  const free = unused(episode);
+  const attached = new Set(node?.volumesAttached);
+  const counted = free.filter(({ volume }) =>
+    attached.has(uniqueVolumeName(driver, volume.handle)),
+  );
+  const fast = node !== undefined && !isFastPathSpent(episode) && mayDetachFast(episode);
+  if (node !== undefined) {
+    taintOutOfService(episode, node, { useful: fast && counted.length > 0, evicting, wanted });
+  }
+  // The hold is the only trace of the fence until the record says Fenced.
+  if (record.phase === 'Intent') return;
+  const dropped = fast ? free.filter((entry) => !counted.includes(entry)) : free;
+  for (const { attachment } of dropped) dropHold(episode, attachment, wanted);
+}
+
+/** Volumes that are confirmed to be taken away and that no unfinished pod of the node uses. */
+function unused(episode: Episode): { volume: FencedVolume; attachment: AttachmentView }[] {
+  const { state, nodeName } = episode.situation;
+  return episode.record.volumes.flatMap((volume) => {
+    const attachment = attachmentOf(state, nodeName, volume.pv);
+    if (attachment === undefined || !isConfirmed(state, attachment)) return [];
+    return usersOf(state, nodeName, volume.pv).length === 0 ? [{ volume, attachment }] : [];
+  });
+}
+
+/** The taint is used once in an episode and stands for 5 s at most, whatever happens. */
+function isFastPathSpent({ memory, situation }: Episode): boolean {
+  const { outOfServiceGoneAt, outOfServiceSeenAt, recordSeenAt } = memory;
+  const gone = outOfServiceGoneAt !== undefined && outOfServiceGoneAt >= recordSeenAt;
+  const capped =
+    outOfServiceSeenAt !== undefined && situation.now >= outOfServiceSeenAt + outOfServiceCapMs;
+  return gone || capped;
+}
+
+function taintOutOfService(
+  episode: Episode,
+  node: NodeView,
+  { useful, evicting, wanted }: { useful: boolean; evicting: boolean; wanted: Wanted },
+): void {
+  const { situation, record, memory } = episode;
+  if (!hasOutOfService(episode)) {
+    const ready = useful && !evicting && record.phase !== 'Intent';
+    if (ready) wanted.actions.push(outOfService('SetTaint', episode, node));
+    return;
+  }
+  wanted.wakeAt.push((memory.outOfServiceSeenAt ?? situation.now) + outOfServiceCapMs);
+  if (!useful) wanted.actions.push(outOfService('ClearTaint', episode, node));
+}
+
+function outOfService(
+  kind: 'SetTaint' | 'ClearTaint',
+  { situation, heartbeat, record }: Episode,
+  node: NodeView,
+): Action {
+  const taint = { key: outOfServiceTaint, value: outOfServiceValue(situation.state.policy.driver) };
+  const fields = { node: node.name, nodeUid: node.uid, taint };
+  return kind === 'ClearTaint'
+    ? action(kind, taint.key, fields)
+    : action(kind, taint.key, { ...fields, record: { heartbeat, epoch: record.epoch } });
+}
+
+function dropHold(episode: Episode, attachment: AttachmentView, wanted: Wanted): void {
+  wanted.actions.push(
+    action('DropHold', attachment.uid, {
+      node: episode.situation.nodeName,
+      attachment: attachment.name,
+      attachmentUid: attachment.uid,
+      heartbeat: episode.heartbeat,
+      epoch: episode.record.epoch,
+    }),
+  );
+}
+
+/**
+ * Whether the out-of-service taint would tear off nothing but what this episode has fenced. The
+ * taint is about the whole node: PodGC force-deletes every terminating pod there, and
+ * attach/detach detaches every volume that nobody wants any more without asking whether it is
+ * still mounted (pkg/controller/podgc, attachdetach/reconciler). So it is used only while no pod
+ * of others is on its way out and every VolumeAttachment of others is wanted by a living pod.
+ */
+function mayDetachFast(episode: Episode): boolean {
+  const { situation, node, record, verdict, members } = episode;
+  const { state, nodeName } = situation;
+  const value = outOfServiceValue(state.policy.driver);
+  const foreignTaint = node?.taints.some(
+    (taint) => taint.key === outOfServiceTaint && taint.value !== value,
+  );
+  if (foreignTaint === true) return false;
+  const own = new Set(members.map(({ pod }) => pod.uid));
+  const others = podsOn(state, nodeName).filter((pod) => !own.has(pod.uid));
+  if (others.some((pod) => pod.deleting)) return false;
+  const fenced = new Set(record.volumes.map(({ pv }) => pv));
+  const wanted = wantedBy(
+    episode,
+    others.filter((pod) => !isFinished(pod)),
+  );
+  const atRisk = attachmentsOn(state, nodeName).filter(
+    (attachment) => !fenced.has(attachment.pv) && !attachment.deleting,
+  );
+  return atRisk.every((attachment) => {
+    const users = wanted.get(attachment.pv) ?? [];
+    // A kubelet that works may finish a pod at any moment; only what is restarted stays wanted.
+    const steady = verdict.kind === 'Lost' || verdict.kind === 'Gone' || users.some(isSteady);
+    return users.length > 0 && steady;
+  });
+}
+
+function isSteady(pod: PodView): boolean {
+  return pod.restartPolicy === 'Always' && pod.owner?.kind !== 'Job';
+}
+
+/** PV name to the given pods that claim it. */
+function wantedBy({ situation }: Episode, pods: readonly PodView[]): Map<string, PodView[]> {
+  const { state } = situation;
+  const wanted = new Map<string, PodView[]>();
+  for (const pod of pods) {
+    for (const volume of pod.volumes) {
+      if (volume.kind !== 'claim') continue;
+      const claim = state.claims.get(keyOf({ namespace: pod.namespace, name: volume.claim }));
+      if (claim !== undefined) wanted.set(claim.pv, [...(wanted.get(claim.pv) ?? []), pod]);
+    }
+  }
+  return wanted;
+}

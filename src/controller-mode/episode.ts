@@ -1,0 +1,83 @@
+import type { NodeView, PodView } from '../shared/model.ts';
+import {
+  fencedTaint,
+  intentAnnotation,
+  outOfServiceTaint,
+  outOfServiceValue,
+} from '../shared/names.ts';
+import {
+  type FencedVolume,
+  type FenceRecord,
+  type PodIntent,
+  decodePodIntent,
+} from '../shared/record.ts';
+import type { LeaseTarget } from './actions.ts';
+import type { Situation } from './guards.ts';
+import type { NodeMemory } from './state.ts';
+import type { Verdict } from './verdict.ts';
+import { attachmentOf, holdOf, ourVolumes, podsOn } from './volumes.ts';
+
+/** One failover of one node, as the cluster's objects and the verdict describe it now. */
+export interface Episode {
+  readonly situation: Situation;
+  readonly record: FenceRecord;
+  readonly heartbeat: LeaseTarget;
+  readonly verdict: Verdict;
+  /** Undefined: the Node object is gone. */
+  readonly node: NodeView | undefined;
+  readonly memory: NodeMemory;
+  /** Pods on the node that carry this episode's intent, finished or not. */
+  readonly members: readonly Member[];
+}
+
+export interface Member {
+  readonly pod: PodView;
+  readonly intent: PodIntent;
+}
+
+/** Pods bound to the node whose intent quotes the epoch and their own uid. */
+export function membersOf(situation: Situation, epoch: string): readonly Member[] {
+  const { state, nodeName } = situation;
+  return podsOn(state, nodeName).flatMap((pod) => {
+    const intent = decodePodIntent(pod.annotations[intentAnnotation(state.policy.driver)]);
+    return intent?.uid === pod.uid && intent.epoch === epoch && intent.node === nodeName
+      ? [{ pod, intent }]
+      : [];
+  });
+}
+
+/**
+ * Whether the hold on this volume has been begun. The hold's first write is our finalizer, so
+ * this can be read from the cluster by whoever leads next.
+ */
+export function isSent({ situation }: Episode, volume: FencedVolume): boolean {
+  const attachment = attachmentOf(situation.state, situation.nodeName, volume.pv);
+  if (attachment === undefined) return false;
+  const hold = holdOf(attachment);
+  return hold !== 'free' && hold !== 'leaving';
+}
+
+/** From the first fence call on an episode is finished; before it, it may be withdrawn. */
+export function isCommitted(episode: Episode): boolean {
+  return (
+    episode.record.phase !== 'Intent' ||
+    episode.record.volumes.some((volume) => isSent(episode, volume))
+  );
+}
+
+export function hasOwnTaint({ node, situation }: Episode): boolean {
+  const key = fencedTaint(situation.state.policy.driver);
+  return node?.taints.some((taint) => taint.key === key) === true;
+}
+
+export function hasOutOfService({ node, situation }: Episode): boolean {
+  const value = outOfServiceValue(situation.state.policy.driver);
+  return (
+    node?.taints.some((taint) => taint.key === outOfServiceTaint && taint.value === value) === true
+  );
+}
+
+/** One of its volumes is taken away already, so leaving it where it is would help nobody. */
+export function hasLost(episode: Episode, pod: PodView): boolean {
+  return ourVolumes(episode.situation.state, pod).some((volume) => isSent(episode, volume));
+}

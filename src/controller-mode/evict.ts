@@ -1,0 +1,90 @@
+import type { PodView } from '../shared/model.ts';
+import type { FencedVolume } from '../shared/record.ts';
+import { action } from './actions.ts';
+import type { Episode, Member } from './episode.ts';
+import { unheld } from './foreign-volume.ts';
+import { type Hold, hold } from './hold.ts';
+import { podWaits } from './notices.ts';
+import { attachmentOf, holdOf, isConfirmed, isFinished, ourVolumes } from './volumes.ts';
+import type { Wanted } from './wanted.ts';
+
+/** A fence takes less; who waits longer is told what for. */
+const fencePatienceMs = 5_000;
+
+/** Step 4. Answers whether an eviction of a running pod is still wanted. */
+export function evict(episode: Episode, held: ReadonlyMap<string, Hold>, wanted: Wanted): boolean {
+  const evictions = episode.members.map((member) => evictOne(episode, member, held, wanted));
+  return evictions.some(Boolean);
+}
+
+/** Only when every volume of the pod, ours and others', is confirmed to be taken away. */
+function evictOne(
+  episode: Episode,
+  { pod, intent }: Member,
+  held: ReadonlyMap<string, Hold>,
+  wanted: Wanted,
+): boolean {
+  const { situation, record, heartbeat } = episode;
+  const { state, nodeName, now } = situation;
+  if (isFinished(pod) && pod.deleting) {
+    const why = hold('pod-finalizer', `its object is kept by ${pod.finalizers.join(', ')}`);
+    if (pod.finalizers.length > 0) wanted.notices.push(podWaits(episode, pod, why));
+    return false;
+  }
+  if (pod.phase === 'Succeeded') return false;
+  const waits = isFinished(pod) ? undefined : notEvictable(episode, pod, intent.volumes, held);
+  if (waits !== undefined) {
+    const patience = episode.memory.recordSeenAt + fencePatienceMs;
+    if (now >= patience) wanted.notices.push(podWaits(episode, pod, waits));
+    else wanted.wakeAt.push(patience);
+    return false;
+  }
+  const target = { namespace: pod.namespace, name: pod.name, uid: pod.uid };
+  const fields = { node: nodeName, pod: target, heartbeat, epoch: record.epoch };
+  const eviction = action('Evict', pod.uid, fields);
+  wanted.actions.push(eviction);
+  const trouble = state.troubles.get(eviction.key)?.outcome;
+  if (trouble !== undefined && trouble.kind !== 'Done') {
+    const detail = `the API answered ${trouble.code}: ${trouble.detail}`;
+    wanted.notices.push(podWaits(episode, pod, hold('eviction-refused', detail)));
+  }
+  return !isFinished(pod);
+}
+
+function notEvictable(
+  episode: Episode,
+  pod: PodView,
+  intended: readonly FencedVolume[],
+  held: ReadonlyMap<string, Hold>,
+): Hold | undefined {
+  const { state } = episode.situation;
+  return held.get(pod.uid) ?? unconfirmed(episode, pod, intended) ?? unheld(state, pod);
+}
+
+/** The volume of this pod whose fence is not confirmed, with what it waits for. */
+function unconfirmed(
+  { situation }: Episode,
+  pod: PodView,
+  intended: readonly FencedVolume[],
+): Hold | undefined {
+  const { state, nodeName } = situation;
+  const volumes = new Map([...intended, ...ourVolumes(state, pod)].map((v) => [v.pv, v]));
+  for (const { pv, handle } of volumes.values()) {
+    const attachment = attachmentOf(state, nodeName, pv);
+    if (attachment !== undefined && isConfirmed(state, attachment)) continue;
+    const name = `volume ${handle}`;
+    if (attachment === undefined) {
+      return hold('fence-unconfirmed', `${name} has no VolumeAttachment that could be held`);
+    }
+    const error = attachment.detachError === '' ? '' : `: ${attachment.detachError}`;
+    const words = {
+      free: `VolumeAttachment ${attachment.name} is not held yet`,
+      leaving: `VolumeAttachment ${attachment.name} is being deleted by somebody else`,
+      begun: `VolumeAttachment ${attachment.name} is about to be deleted`,
+      fencing: `VolumeAttachment ${attachment.name} waits for the attacher to unpublish it`,
+      held: 'the driver still lists it as published to this node',
+    };
+    return hold('fence-unconfirmed', `${name}: ${words[holdOf(attachment)]}${error}`);
+  }
+  return undefined;
+}

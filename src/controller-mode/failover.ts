@@ -1,0 +1,126 @@
+/**
+ * One failover of one node, step by step. THE SAFETY ARGUMENT OF THIS PROJECT STANDS HERE.
+ *
+ *   Intent -> Keep away -> Fence -> Evict -> Detach -> Confirm -> Release
+ *
+ * The claim: no replacement writes to a volume while the pod that it replaces still can.
+ *
+ * 1. A replacement can only start once its predecessor is evicted, because Kubernetes wants one
+ *    pod: the StatefulSet waits for the old object, the scheduler for a place, attach/detach for
+ *    the old attachment (RWO). We evict; so it is enough that no pod is evicted before the fence
+ *    of *every* volume of it is confirmed (`evict`, `isConfirmed`).
+ * 2. A confirmed fence is the hold: the VolumeAttachment is being deleted, the attacher has taken
+ *    its own finalizer off, which it does only after ControllerUnpublishVolume succeeded, and our
+ *    finalizer keeps the object. It is durable: the attacher never publishes a deleting
+ *    VolumeAttachment, and attach/detach cannot create another one, because the name is taken.
+ * 3. The hold goes only when no unfinished pod on the node uses the volume (`detach`), so nothing
+ *    wants it there any more, and our NoSchedule taint, which stands since before the first fence
+ *    (`fence` waits for it), keeps new pods away until the node has proven to be clean (`release`).
+ * 4. Whoever shares the volume on the node and would keep it desired is part of the episode, or
+ *    nothing is fenced (guard `shared-volume`, checked again right before the fence).
+ * 5. Every step is read off the cluster's objects, never off our memory; so a restart, another
+ *    leader or a lost reply only repeat a step that is idempotent and carries its precondition
+ *    (uid, resourceVersion, the record's epoch, read consistently in act.ts).
+ */
+import type { PodView } from '../shared/model.ts';
+import { fencedTaint } from '../shared/names.ts';
+import type { FencedVolume } from '../shared/record.ts';
+import { action } from './actions.ts';
+import { detach } from './detach.ts';
+import { type Episode, hasLost, hasOwnTaint, isCommitted } from './episode.ts';
+import { evict } from './evict.ts';
+import { unannounced } from './foreign-volume.ts';
+import type { Hold } from './hold.ts';
+import { join } from './join.ts';
+import { settlePhase } from './phase.ts';
+import { close, release, withdraw } from './release.ts';
+import { isFailed } from './verdict.ts';
+import { attachmentOf, hasAttacherFinalizer, holdOf, isConfirmed, usersOf } from './volumes.ts';
+import type { Wanted } from './wanted.ts';
+
+/** Wants the next steps of an episode that has been begun, whoever began it. */
+export function failover(episode: Episode, candidates: readonly PodView[], wanted: Wanted): void {
+  const { record } = episode;
+  if (record.phase === 'Released') {
+    close(episode, wanted);
+    return;
+  }
+  if (!isCommitted(episode) && withdraw(episode, wanted)) return;
+  keepAway(episode, wanted);
+  const held = join(episode, candidates, wanted);
+  fence(episode, held, wanted);
+  const evicting = evict(episode, held, wanted);
+  detach(episode, evicting, wanted);
+  settlePhase(episode, wanted);
+  if (record.phase === 'Moved') release(episode, wanted);
+}
+
+/** Step 2. Without our taint the replacement is scheduled straight back onto the dead node. */
+function keepAway(episode: Episode, wanted: Wanted): void {
+  const { node, situation, heartbeat } = episode;
+  if (node === undefined || hasOwnTaint(episode)) return;
+  const key = fencedTaint(situation.state.policy.driver);
+  const taint = { key, value: '' };
+  const record = { heartbeat, epoch: episode.record.epoch };
+  wanted.actions.push(
+    action('SetTaint', key, { node: node.name, nodeUid: node.uid, taint, record }),
+  );
+}
+
+/** Step 3. Takes the volumes away from the node, one hold each. */
+function fence(episode: Episode, held: ReadonlyMap<string, Hold>, wanted: Wanted): void {
+  const { situation, record, heartbeat } = episode;
+  const { state, nodeName } = situation;
+  const unverified: { handle: string; nodeId: string; uid: string }[] = [];
+  for (const volume of record.volumes) {
+    const attachment = attachmentOf(state, nodeName, volume.pv);
+    if (attachment === undefined) continue;
+    const stage = holdOf(attachment);
+    if (stage === 'begun' || (stage === 'free' && mayFence(episode, volume, held))) {
+      wanted.actions.push(
+        action('Hold', attachment.uid, {
+          node: nodeName,
+          attachment: attachment.name,
+          attachmentUid: attachment.uid,
+          heartbeat,
+          epoch: record.epoch,
+        }),
+      );
+    }
+    if (stage === 'held' && !isConfirmed(state, attachment)) {
+      const nodeId = attachment.nodeId;
+      unverified.push({ handle: volume.handle, nodeId, uid: attachment.uid });
+    }
+  }
+  if (unverified.length > 0) {
+    const uids = unverified.map(({ uid }) => uid);
+    wanted.actions.push(
+      action('VerifyRevoked', `${record.epoch}/${uids.join(',')}`, {
+        node: nodeName,
+        epoch: record.epoch,
+        volumes: unverified,
+        attachmentUids: uids,
+      }),
+    );
+  }
+}
+
+/** Everything that must be true at the moment before a volume is taken away. */
+function mayFence(
+  episode: Episode,
+  volume: FencedVolume,
+  held: ReadonlyMap<string, Hold>,
+): boolean {
+  const { situation, node, members, verdict } = episode;
+  const { state, nodeName } = situation;
+  if (node !== undefined && !hasOwnTaint(episode)) return false;
+  const attachment = attachmentOf(state, nodeName, volume.pv);
+  if (attachment === undefined || !hasAttacherFinalizer(attachment)) return false;
+  const intents = new Map(members.map(({ pod, intent }) => [pod.uid, intent]));
+  const users = usersOf(state, nodeName, volume.pv);
+  const everyUserComes = users.every(
+    (pod) => intents.has(pod.uid) && !held.has(pod.uid) && unannounced(state, pod) === undefined,
+  );
+  if (!everyUserComes) return false;
+  return isFailed(verdict) || users.some((pod) => hasLost(episode, pod));
+}

@@ -1,0 +1,57 @@
+import type { PodView } from '../shared/model.ts';
+import { intentAnnotation } from '../shared/names.ts';
+import { decodePodIntent } from '../shared/record.ts';
+import { type Hold, hold } from './hold.ts';
+import type { State } from './state.ts';
+import { attachmentOf, claimedVolumes, holdOf } from './volumes.ts';
+
+/** A volume that nobody fences: it could be written from both nodes after a move. */
+export function foreignVolume(state: State, pod: PodView): Hold | undefined {
+  const inline = pod.volumes.find((volume) => volume.kind === 'foreign' && !volume.readOnly);
+  if (inline?.kind === 'foreign') {
+    return hold('foreign-volume', `nobody fences its ${inline.source} volume ${inline.name}`);
+  }
+  for (const volume of claimedVolumes(state, pod)) {
+    if (volume.kind === 'unresolved') {
+      return hold('foreign-volume', `claim ${volume.claim} is not bound as far as we can see`);
+    }
+    if (volume.kind === 'not-csi' && !volume.readOnly) {
+      return hold('foreign-volume', `nobody fences claim ${volume.claim}, which is no CSI volume`);
+    }
+  }
+  return undefined;
+}
+
+/**
+ * The claim of another driver that nobody has announced to fence yet. Two instances work together
+ * by this: each announces itself by its intent on the pod, fences its own volumes when all others
+ * have announced themselves, and evicts when all holds are confirmed.
+ */
+export function unannounced(state: State, pod: PodView): Hold | undefined {
+  return otherDrivers(state, pod, (driver, held) => {
+    const intent = decodePodIntent(pod.annotations[intentAnnotation(driver)]);
+    return held || (intent?.uid === pod.uid && intent.node === pod.nodeName);
+  });
+}
+
+/** The claim of another driver whose fence is not confirmed yet. */
+export function unheld(state: State, pod: PodView): Hold | undefined {
+  return otherDrivers(state, pod, (_driver, held) => held);
+}
+
+function otherDrivers(
+  state: State,
+  pod: PodView,
+  suffices: (driver: string, held: boolean) => boolean,
+): Hold | undefined {
+  for (const volume of claimedVolumes(state, pod)) {
+    if (volume.kind !== 'other-driver') continue;
+    const attachment = attachmentOf(state, pod.nodeName, volume.pv.name);
+    const held = attachment !== undefined && holdOf(attachment) === 'held';
+    if (!suffices(volume.pv.driver, held)) {
+      const whose = `driver ${volume.pv.driver}`;
+      return hold('foreign-volume', `claim ${volume.claim} of ${whose} is not fenced by anybody`);
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,55 @@
+import type { Instant } from '../shared/clock.ts';
+import { type SourceName, sourceNames } from './facts.ts';
+import { defaultLeaseDurationMs, renewalsPerLease, watchBoundMs } from './policy.ts';
+import type { State } from './state.ts';
+
+/** Why our own view cannot be believed now. */
+export interface Stale {
+  readonly word: 'own-view-stale';
+  readonly detail: string;
+}
+
+/**
+ * Whether every watch that serves as evidence is whole and shows life within its bound. Silence
+ * of others is only evidence while we can hear: a watch that is connected but delivers nothing
+ * looks exactly like a dead cluster.
+ */
+export function staleView(state: State, now: Instant): Stale | undefined {
+  for (const name of sourceNames) {
+    const source = state.sources[name];
+    if (!source.synced) return stale(`the watch of ${name} has not been complete yet`);
+    if (source.lost) return stale(`the watch of ${name} is interrupted`);
+    if (now - source.aliveAt > boundMs(name)) {
+      return stale(`the watch of ${name} has shown no life for ${boundMs(name) / 1000} s`);
+    }
+  }
+  if (state.wentBackwards) return stale('the API showed an older version of our own Lease');
+  const { pendingRenewal, policy } = state;
+  if (
+    policy.leaderElection &&
+    pendingRenewal !== undefined &&
+    now - pendingRenewal.at > 2 * policy.heartbeatIntervalMs
+  ) {
+    return stale('our own Lease renewal has not come back through the watch');
+  }
+  return undefined;
+}
+
+/** When the view would become stale if nothing more arrived. */
+export function staleAt(state: State): Instant {
+  const bySource = sourceNames.map((name) => state.sources[name].aliveAt + boundMs(name));
+  const { pendingRenewal, policy } = state;
+  if (policy.leaderElection && pendingRenewal !== undefined) {
+    bySource.push(pendingRenewal.at + 2 * policy.heartbeatIntervalMs);
+  }
+  return Math.min(...bySource) + 1;
+}
+
+/** Every living kubelet renews once in an interval, so two of them without any event are too long. */
+function boundMs(name: SourceName): number {
+  return name === 'kubeletLeases' ? (2 * defaultLeaseDurationMs) / renewalsPerLease : watchBoundMs;
+}
+
+function stale(detail: string): Stale {
+  return { word: 'own-view-stale', detail };
+}

@@ -1,0 +1,215 @@
+import type { Instant } from '../shared/clock.ts';
+import type { NodeSelectorTerms, PodView } from '../shared/model.ts';
+import {
+  dryRunAnnotation,
+  fencedTaint,
+  outOfServiceTaint,
+  outOfServiceValue,
+  pausedAnnotation,
+  policyAnnotation,
+} from '../shared/names.ts';
+import { foreignVolume } from './foreign-volume.ts';
+import { type Hold, hold } from './hold.ts';
+import { fits, matchesAny, tolerates } from './placement.ts';
+import type { State } from './state.ts';
+import { switched, switchValue } from './switches.ts';
+import { type Verdict, isTroubled } from './verdict.ts';
+import { attachmentOf, claimedVolumes, isFinished, ourVolumes, usersOf } from './volumes.ts';
+
+/** What a guard may look at. */
+export interface Situation {
+  readonly state: State;
+  readonly now: Instant;
+  readonly nodeName: string;
+  readonly verdicts: ReadonlyMap<string, Verdict>;
+  /** Set if too many nodes are in trouble at once. */
+  readonly storm: Hold | undefined;
+}
+
+type Guard = (situation: Situation, pod: PodView) => Hold | undefined;
+
+/**
+ * Every reason not to move a pod, in the order in which people are told: the first that applies
+ * is shown. `not-leader` and `own-view-stale` come before all of these, in decide.ts, because
+ * then nothing is decided at all; `shared-volume` needs the whole set of pods and stands below.
+ */
+export const guards: Readonly<Record<string, Guard>> = {
+  paused: ({ state }, pod) => switched(state, pod, 'paused', pausedAnnotation),
+  storm: ({ storm }) => storm,
+  unfenceable,
+  'foreign-volume': ({ state }, pod) => foreignVolume(state, pod),
+  retain: (_situation, pod) =>
+    pod.annotations[policyAnnotation] === 'retain'
+      ? hold('retain', `annotation ${policyAnnotation}=retain`)
+      : undefined,
+  'not-movable': notMovable,
+  'node-id-changed': nodeIdChanged,
+  'duplicate-node': duplicateNode,
+  'other-remediator': otherRemediator,
+  cooldown,
+  'last-place': lastPlace,
+  // Last, so that a rehearsal shows what would really happen.
+  'dry-run': ({ state }, pod) =>
+    state.policy.dryRun
+      ? hold('dry-run', 'flag --dry-run: everything else would let this pod move')
+      : switched(state, pod, 'dry-run', dryRunAnnotation),
+};
+
+/** The first guard that holds this pod, or undefined: it may move. */
+export function firstHold(situation: Situation, pod: PodView): Hold | undefined {
+  for (const guard of Object.values(guards)) {
+    const found = guard(situation, pod);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/**
+ * Which of these pods may move together. A volume that a pod outside of the episode uses on this
+ * node keeps its VolumeAttachment desired, and then the old writer gets its access back; so such
+ * a pod is held, and with it whatever shares another volume with it. `taken` are uids of pods
+ * that have lost a volume already: those are finished, and only a person can still stop that.
+ */
+export function movable(
+  situation: Situation,
+  candidates: readonly PodView[],
+  taken: ReadonlySet<string>,
+): { readonly pods: readonly PodView[]; readonly holds: ReadonlyMap<string, Hold> } {
+  const { state, nodeName } = situation;
+  const holds = new Map<string, Hold>();
+  let pods = candidates.filter((pod) => {
+    const found = taken.has(pod.uid) ? guards.paused?.(situation, pod) : firstHold(situation, pod);
+    if (found !== undefined) holds.set(pod.uid, found);
+    return found === undefined;
+  });
+  for (;;) {
+    const uids = new Set(pods.map((pod) => pod.uid));
+    const next = pods.filter((pod) => {
+      const other = ourVolumes(state, pod)
+        .flatMap((volume) => usersOf(state, nodeName, volume.pv))
+        .find((user) => !uids.has(user.uid));
+      if (other === undefined || taken.has(pod.uid)) return true;
+      const who = `pod ${other.namespace}/${other.name}`;
+      holds.set(pod.uid, hold('shared-volume', `${who} on this node uses the same volume`));
+      return false;
+    });
+    if (next.length === pods.length) return { pods, holds };
+    pods = next;
+  }
+}
+
+/** Too many nodes of this driver in trouble: more likely we or the network are, not they. */
+export function stormHold(
+  state: State,
+  verdicts: ReadonlyMap<string, Verdict>,
+  inEpisode: ReadonlySet<string>,
+): Hold | undefined {
+  if (switchValue(state, 'storm-override')) return undefined;
+  const troubled = [...verdicts].filter(
+    ([name, verdict]) => isTroubled(verdict) || inEpisode.has(name),
+  ).length;
+  const { maxLostNodes } = state.policy;
+  const bound =
+    'count' in maxLostNodes
+      ? maxLostNodes.count
+      : Math.max(1, Math.round((verdicts.size * maxLostNodes.percent) / 100));
+  if (troubled <= bound) return undefined;
+  return hold(
+    'storm',
+    `${troubled} of ${verdicts.size} nodes are in trouble at once, at most ${bound} may be moved`,
+  );
+}
+
+function unfenceable({ state }: Situation): Hold | undefined {
+  const { fence, driver } = state.policy;
+  if (fence.kind === 'unsafe') return undefined;
+  if (fence.kind === 'unfenceable') return hold('unfenceable', fence.why);
+  if (state.csidrivers.get(driver)?.attachRequired !== true) {
+    return hold('unfenceable', `CSIDriver ${driver} is not there with attachRequired=true`);
+  }
+  return state.capabilities?.publishUnpublish === true
+    ? undefined
+    : hold('unfenceable', `driver ${driver} has not said that it can PUBLISH_UNPUBLISH_VOLUME`);
+}
+
+function notMovable({ state }: Situation, pod: PodView): Hold | undefined {
+  const why = (text: string): Hold => hold('not-movable', text);
+  if (isFinished(pod)) return why('it has finished');
+  if (pod.mirror) return why('it is a static pod of this node');
+  if (pod.owner?.kind === 'DaemonSet') return why('it belongs to a DaemonSet');
+  if (pod.owner === undefined && pod.annotations[policyAnnotation] !== 'delete') {
+    return why(`nothing would create it again (allow it by ${policyAnnotation}=delete)`);
+  }
+  const taint = { key: fencedTaint(state.policy.driver), value: '', effect: 'NoSchedule' };
+  if (tolerates(pod.tolerations, taint)) {
+    return why('it tolerates every taint and would come straight back to this node');
+  }
+  const pinned = claimedVolumes(state, pod).find(
+    (volume) => volume.kind === 'ours' && isPinned(state, volume.pv.nodeAffinity, pod.nodeName),
+  );
+  return pinned && why(`claim ${pinned.claim} is pinned to this node`);
+}
+
+/** The volume can be reached from this node only: local storage, whatever the driver calls it. */
+function isPinned(state: State, terms: NodeSelectorTerms | undefined, nodeName: string): boolean {
+  if (terms === undefined) return false;
+  const reachable = [...state.nodes.values()].filter((node) => matchesAny(terms, node));
+  return reachable.every((node) => node.name === nodeName);
+}
+
+function nodeIdChanged({ state, nodeName }: Situation, pod: PodView): Hold | undefined {
+  const current = state.csinodes.get(nodeName)?.nodeIds[state.policy.driver];
+  for (const volume of ourVolumes(state, pod)) {
+    const published = attachmentOf(state, nodeName, volume.pv)?.nodeId ?? '';
+    // Without a CSINode entry the attacher falls back to the very id it published with.
+    if (current !== undefined && published !== '' && current !== published) {
+      return hold(
+        'node-id-changed',
+        `volume ${volume.handle} was published to node id ${published}, CSINode now says ${current}`,
+      );
+    }
+  }
+  return undefined;
+}
+
+function duplicateNode({ state, now, nodeName }: Situation): Hold | undefined {
+  const seenAt = state.memory.get(nodeName)?.duplicateSeenAt;
+  const until = (seenAt ?? 0) + 10 * state.policy.lostAfterMs;
+  return seenAt !== undefined && now < until
+    ? { ...hold('duplicate-node', 'two machines renew the heartbeat of this node'), until }
+    : undefined;
+}
+
+function otherRemediator({ state, nodeName }: Situation): Hold | undefined {
+  const taint = state.nodes
+    .get(nodeName)
+    ?.taints.find(
+      ({ key, value }) =>
+        key === outOfServiceTaint && value !== outOfServiceValue(state.policy.driver),
+    );
+  if (taint === undefined || taint.value.startsWith('csi-failover.')) return undefined;
+  return hold('other-remediator', `somebody else put ${taint.key}=${taint.value} on this node`);
+}
+
+function cooldown({ state, now, nodeName }: Situation): Hold | undefined {
+  const memory = state.memory.get(nodeName);
+  if (memory?.movedAt === undefined || memory.recordEpoch !== '') return undefined;
+  const until = memory.movedAt + state.policy.cooldownMs;
+  if (now >= until) return undefined;
+  return { ...hold('cooldown', 'this node was failed over a short while ago'), until };
+}
+
+function lastPlace(situation: Situation, pod: PodView): Hold | undefined {
+  const { state, nodeName, verdicts } = situation;
+  const affinities = claimedVolumes(state, pod).flatMap((volume) =>
+    volume.kind !== 'unresolved' && volume.pv.nodeAffinity ? [volume.pv.nodeAffinity] : [],
+  );
+  for (const [name, verdict] of verdicts) {
+    const node = state.nodes.get(name);
+    if (name === nodeName || node === undefined || verdict.kind !== 'Alive') continue;
+    const usable = node.ready === 'True' && !node.unschedulable && !node.deleting;
+    const hasDriver = state.csinodes.get(name)?.nodeIds[state.policy.driver] !== undefined;
+    if (usable && hasDriver && fits(pod, node, affinities)) return undefined;
+  }
+  return hold('last-place', 'no other healthy node has the driver and fits this pod');
+}

@@ -1,0 +1,56 @@
+import { type PodView, keyOf } from '../shared/model.ts';
+import { action } from './actions.ts';
+import { type Episode, hasLost } from './episode.ts';
+import { movable } from './guards.ts';
+import { type Hold, hold } from './hold.ts';
+import { podHeld } from './notices.ts';
+import { updateRecord } from './phase.ts';
+import { isFailed } from './verdict.ts';
+import { ourVolumes } from './volumes.ts';
+import type { Wanted } from './wanted.ts';
+
+/**
+ * Marks the pods that take part, at first and when one more is bound to the node. Returns why
+ * others may not: those are left alone, and so is every volume that they use.
+ */
+export function join(
+  episode: Episode,
+  candidates: readonly PodView[],
+  wanted: Wanted,
+): ReadonlyMap<string, Hold> {
+  const { situation, record, heartbeat, members } = episode;
+  const { state, nodeName } = situation;
+  const taken = new Set(candidates.filter((pod) => hasLost(episode, pod)).map(({ uid }) => uid));
+  const { pods, holds } = movable(situation, candidates, taken);
+  const held = new Map(holds);
+  const known = new Set(members.map(({ pod }) => pod.uid));
+  const joining = pods.filter((pod) => {
+    if (known.has(pod.uid)) return false;
+    const again = (episode.memory.joined.get(keyOf(pod))?.size ?? 0) >= 2;
+    if (again) {
+      held.set(pod.uid, hold('not-rescheduled', 'its replacement was put on this node again'));
+    }
+    return !again && (isFailed(episode.verdict) || taken.has(pod.uid));
+  });
+  for (const pod of candidates) {
+    const why = held.get(pod.uid);
+    if (why !== undefined) wanted.notices.push(podHeld(episode, pod, why));
+  }
+  const volumes = new Map(
+    [...record.volumes, ...joining.flatMap((pod) => ourVolumes(state, pod))].map((v) => [v.pv, v]),
+  );
+  if (volumes.size > record.volumes.length || (joining.length > 0 && record.phase === 'Moved')) {
+    // First the record: what it does not list, nobody would clean up.
+    const phase = record.phase === 'Intent' ? 'Intent' : 'Fenced';
+    updateRecord(episode, { volumes: [...volumes.values()], phase }, wanted);
+    return held;
+  }
+  for (const pod of joining) {
+    const target = { namespace: pod.namespace, name: pod.name, uid: pod.uid };
+    const own = ourVolumes(state, pod);
+    const intent = { epoch: record.epoch, node: nodeName, uid: pod.uid, volumes: own };
+    const fields = { node: nodeName, pod: target, heartbeat, intent };
+    wanted.actions.push(action('MarkPod', `${record.epoch}/${pod.uid}`, fields));
+  }
+  return held;
+}

@@ -1,0 +1,94 @@
+import type { Instant } from '../shared/clock.ts';
+import { type LeaseView, keyOf } from '../shared/model.ts';
+import { fenceAnnotation, heartbeatLease, leaderLease, reportAnnotation } from '../shared/names.ts';
+import { bootIdOfHolder, decodeFenceRecord, decodeNodeReport } from '../shared/record.ts';
+import type { SourceName } from './facts.ts';
+import { type SeenLease, type State, memoryOf } from './state.ts';
+
+/**
+ * A Lease of either source. Its clock starts when we see renewTime change, and goes on as long as
+ * it does not; another uid is another Lease, whose first sight is no renewal.
+ */
+export function observeLease(
+  state: State,
+  source: SourceName,
+  view: LeaseView,
+  now: Instant,
+): void {
+  const leases = source === 'kubeletLeases' ? state.kubeletLeases : state.heartbeats;
+  const key = keyOf(view);
+  const before = leases.get(key);
+  const seen: SeenLease =
+    before?.view.uid !== view.uid
+      ? { view, renewedAt: now, renewals: 0 }
+      : before.view.renewTime === view.renewTime
+        ? { ...before, view }
+        : { view, renewedAt: now, renewals: before.renewals + 1 };
+  leases.set(key, seen);
+  if (source !== 'heartbeats') return;
+  if (view.name === leaderLease(state.policy.driver)) observeOwnRenewal(state, view);
+  else observeHeartbeat(state, view, now);
+}
+
+function observeHeartbeat(state: State, view: LeaseView, now: Instant): void {
+  const node = view.holder.slice(0, Math.max(0, view.holder.indexOf('/')));
+  if (node === '' || heartbeatLease(state.policy.driver, node) !== view.name) return;
+  const memory = memoryOf(state, node);
+  const bootId = bootIdOfHolder(view.holder);
+  if (bootId !== memory.bootId) {
+    if (memory.pastBootIds.has(bootId)) memory.duplicateSeenAt = now;
+    if (memory.bootId !== '') memory.pastBootIds.add(memory.bootId);
+    memory.bootId = bootId;
+  }
+  const word = decodeNodeReport(view.annotations[reportAnnotation])?.driver ?? 'ok';
+  if (word === 'ok' || word === 'stopping') memory.driverBadSince = undefined;
+  else memory.driverBadSince ??= now;
+  observeRecord(state, node, view, now);
+}
+
+function observeRecord(state: State, node: string, view: LeaseView, now: Instant): void {
+  const memory = memoryOf(state, node);
+  const record = decodeFenceRecord(view.annotations[fenceAnnotation]);
+  const epoch = record?.epoch ?? '';
+  const phase = record?.phase ?? '';
+  // Only a record that got as far as Moved moved anything; a withdrawn one needs no cooldown.
+  if (phase === 'Moved' && memory.recordPhase !== 'Moved') memory.movedAt = now;
+  if (epoch !== memory.recordEpoch) {
+    memory.recordEpoch = epoch;
+    memory.recordSeenAt = now;
+    memory.revoked.clear();
+    memory.joined.clear();
+  }
+  memory.recordPhase = phase;
+}
+
+/** Leading is a fact; a renewal of ours must come back through the watch, or it is not to be believed. */
+export function observeLeadership(
+  state: State,
+  leading: boolean,
+  renewal: string,
+  now: Instant,
+): void {
+  if (leading && !state.leading) state.leadingSince = now;
+  state.leading = leading;
+  if (!leading) {
+    state.pendingRenewal = undefined;
+    return;
+  }
+  const resourceVersion = Number(renewal);
+  if (!Number.isFinite(resourceVersion) || resourceVersion === 0) return;
+  if (resourceVersion < state.highestRenewal) state.wentBackwards = true;
+  const shown = state.heartbeats.get(
+    `${state.policy.namespace}/${leaderLease(state.policy.driver)}`,
+  );
+  state.highestRenewal = Math.max(state.highestRenewal, resourceVersion);
+  if (Number(shown?.view.resourceVersion ?? 0) >= resourceVersion) return;
+  state.pendingRenewal ??= { resourceVersion, at: now };
+}
+
+function observeOwnRenewal(state: State, view: LeaseView): void {
+  const shown = Number(view.resourceVersion);
+  if (state.pendingRenewal !== undefined && shown >= state.pendingRenewal.resourceVersion) {
+    state.pendingRenewal = undefined;
+  }
+}

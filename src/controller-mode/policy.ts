@@ -1,0 +1,40 @@
+/** The settings that decisions depend on, as plain values. Made from Config by the wiring. */
+export interface Policy {
+  /** CSI driver name; everything this instance does is about this driver only. */
+  readonly driver: string;
+  /** Where the heartbeat Leases stand. */
+  readonly namespace: string;
+  readonly heartbeatIntervalMs: number;
+  readonly lostAfterMs: number;
+  readonly kubeletLostAfterMs: number;
+  readonly cooldownMs: number;
+  /** The longest CSI call: what a predecessor may still have running when we take over. */
+  readonly timeoutMs: number;
+  readonly maxLostNodes: { readonly percent: number } | { readonly count: number };
+  readonly dryRun: boolean;
+  readonly fence: FencePolicy;
+  /** False if leader election is off: then no renewal of ours can come back through the watch. */
+  readonly leaderElection: boolean;
+}
+
+/** How the old node loses the volume; decided once at start from `--fence` and the driver table. */
+export type FencePolicy =
+  /** The hold; `claim` says in one sentence what the driver's unpublish does. */
+  | { readonly kind: 'unpublish'; readonly claim: string }
+  /** Nothing, and a person insisted to move nevertheless (`--unsafe-move-without-fence`). */
+  | { readonly kind: 'unsafe' }
+  /** Nothing that this version can do: `why` and what to set stand in the Event. */
+  | { readonly kind: 'unfenceable'; readonly why: string };
+
+/** After the out-of-service taint went, its readers may act on a stale node for this long (k/k 142331). */
+export const outOfServiceLingerMs = 30_000;
+/** The out-of-service taint never stands longer than this. */
+export const outOfServiceCapMs = 5_000;
+/** A driver that has not answered for so long makes its node unavailable. */
+export const driverDownAfterMs = 60_000;
+/** Sources other than Leases show life by bookmarks, about one a minute. */
+export const watchBoundMs = 120_000;
+/** kubelet renews its Lease every quarter of leaseDurationSeconds (pkg/kubelet/kubelet.go). */
+export const renewalsPerLease = 4;
+/** Used when a kubelet Lease does not say its duration: the stock 40 s. */
+export const defaultLeaseDurationMs = 40_000;

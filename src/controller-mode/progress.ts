@@ -1,0 +1,67 @@
+import { isFinished, attachmentOf, isConfirmed, usersOf } from './volumes.ts';
+import type { ObjectReference } from '../shared/mode.ts';
+import type { PvView } from '../shared/model.ts';
+import type { FencedVolume } from '../shared/record.ts';
+import type { Episode } from './episode.ts';
+import { hold } from './hold.ts';
+import { podCompleted, podStarted, podWaits, volumeFenced, waits } from './notices.ts';
+import type { Wanted } from './wanted.ts';
+
+/** How long a step may take before people are told what it waits for. */
+const patienceMs = { detach: 20_000, reschedule: 60_000 };
+
+/** What people can read about a running episode on its pods and claims. Wants no action. */
+export function tellProgress(episode: Episode, wanted: Wanted): void {
+  for (const { pod } of episode.members) {
+    if (!isFinished(pod)) wanted.notices.push(...podStarted(episode, pod));
+  }
+  for (const volume of episode.record.volumes) {
+    const pv = episode.situation.state.pvs.get(volume.pv);
+    if (pv !== undefined) tellVolume(episode, volume, pv, wanted);
+  }
+}
+
+function tellVolume(episode: Episode, volume: FencedVolume, pv: PvView, wanted: Wanted): void {
+  const { situation, memory } = episode;
+  const { state, nodeName, now } = situation;
+  const claim: ObjectReference = {
+    kind: 'PersistentVolumeClaim',
+    namespace: pv.claimNamespace,
+    name: pv.claimName,
+    uid: pv.claimUid,
+  };
+  const attachment = attachmentOf(state, nodeName, pv.name);
+  if (attachment === undefined) {
+    if (episode.record.phase !== 'Intent') tellReplacements(episode, pv, wanted);
+    return;
+  }
+  if (!isConfirmed(state, attachment)) return;
+  wanted.notices.push(volumeFenced(episode, claim, volume.handle));
+  const stalledAt = memory.recordSeenAt + patienceMs.detach;
+  if (now < stalledAt) {
+    wanted.wakeAt.push(stalledAt);
+    return;
+  }
+  const user = usersOf(state, nodeName, pv.name)[0];
+  const what =
+    user === undefined
+      ? `attach/detach still counts VolumeAttachment ${attachment.name}`
+      : `pod ${user.namespace}/${user.name} on this node still uses it`;
+  wanted.notices.push(waits(episode, claim, hold('detach-stalled', what)));
+}
+
+/** The old attachment is gone: where the pods of this volume run now, or why they do not. */
+function tellReplacements(episode: Episode, pv: PvView, wanted: Wanted): void {
+  const { state, nodeName, now } = episode.situation;
+  const stalledAt = episode.memory.recordSeenAt + patienceMs.reschedule;
+  const pods = state.podsByClaim.get(`${pv.claimNamespace}/${pv.claimName}`)?.values() ?? [];
+  for (const pod of pods) {
+    if (isFinished(pod) || pod.nodeName === nodeName) continue;
+    if (pod.nodeName !== '') wanted.notices.push(...podCompleted(episode, pod));
+    else if (now < stalledAt) wanted.wakeAt.push(stalledAt);
+    else {
+      const why = hold('not-rescheduled', 'the scheduler has found no other node for it');
+      wanted.notices.push(podWaits(episode, pod, why));
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import { type NodeView, uniqueVolumeName } from '../shared/model.ts';
+import {
+  fencedTaint,
+  intentAnnotation,
+  outOfServiceTaint,
+  outOfServiceValue,
+  releaseAnnotation,
+  reportAnnotation,
+} from '../shared/names.ts';
+import {
+  type FenceRecord,
+  bootIdOfHolder,
+  decodeNodeReport,
+  decodePodIntent,
+} from '../shared/record.ts';
+import { action } from './actions.ts';
+import { type Episode, hasOutOfService, hasOwnTaint } from './episode.ts';
+import { type Hold, hold } from './hold.ts';
+import { nodeKept, nodeReleased } from './notices.ts';
+import { outOfServiceLingerMs } from './policy.ts';
+import { heartbeatOf } from './state.ts';
+import { attachmentsOn, podsOn } from './volumes.ts';
+import type { Wanted } from './wanted.ts';
+
+/**
+ * The way back. A record is first written `Released`, alone and with nothing else in flight for
+ * the node; only then go the marks, the taint, and at last the record. So whoever takes over in
+ * the middle never re-taints a node that was given back, and never gives back one that was not.
+ */
+export function release(episode: Episode, wanted: Wanted): void {
+  const why = notReleasable(episode);
+  if (why === undefined) {
+    writeReleased(episode, episode.record.reason, wanted);
+    return;
+  }
+  if (why.until !== undefined) wanted.wakeAt.push(why.until);
+  wanted.notices.push(...nodeKept(episode, why));
+}
+
+/**
+ * Takes an intent back while no fence has been sent and the node lives. Answers whether the
+ * episode is on this way, so that nothing else is wanted for it.
+ */
+export function withdraw(episode: Episode, wanted: Wanted): boolean {
+  if (!['Alive', 'AgentDown', 'DriverDown'].includes(episode.verdict.kind)) return false;
+  const locked = lockedUntil(episode);
+  if (locked !== undefined) wanted.wakeAt.push(locked);
+  else writeReleased(episode, 'withdrawn', wanted);
+  return true;
+}
+
+function writeReleased(episode: Episode, reason: string, wanted: Wanted): void {
+  const { situation, heartbeat, record } = episode;
+  const released: FenceRecord = { ...record, reason, phase: 'Released' };
+  wanted.actions.push(
+    action(
+      'UpdateRecord',
+      `${record.epoch}/Released`,
+      { node: situation.nodeName, heartbeat, record: released },
+      true,
+    ),
+  );
+}
+
+/** The last steps, after `Released` was written: marks, taints, then the record itself. */
+export function close(episode: Episode, wanted: Wanted): void {
+  const { situation, node, heartbeat, record } = episode;
+  const { state, nodeName } = situation;
+  const { driver } = state.policy;
+  const before = wanted.actions.length;
+  for (const pod of podsOn(state, nodeName)) {
+    const intent = decodePodIntent(pod.annotations[intentAnnotation(driver)]);
+    if (intent === undefined) continue;
+    const target = { namespace: pod.namespace, name: pod.name, uid: pod.uid };
+    const fields = { node: nodeName, pod: target, epoch: intent.epoch };
+    wanted.actions.push(action('UnmarkPod', `${intent.epoch}/${pod.uid}`, fields));
+  }
+  if (node !== undefined && hasOwnTaint(episode)) {
+    const taint = { key: fencedTaint(driver), value: '' };
+    const fields = { node: nodeName, nodeUid: node.uid, taint };
+    wanted.actions.push(action('ClearTaint', taint.key, fields));
+  }
+  if (node !== undefined && hasOutOfService(episode)) {
+    const taint = { key: outOfServiceTaint, value: outOfServiceValue(driver) };
+    const fields = { node: nodeName, nodeUid: node.uid, taint };
+    wanted.actions.push(action('ClearTaint', taint.key, fields));
+  }
+  if (wanted.actions.length === before) {
+    const fields = { node: nodeName, heartbeat, epoch: record.epoch };
+    wanted.actions.push(action('RemoveRecord', record.epoch, fields, true));
+  }
+  wanted.notices.push(...nodeReleased(episode));
+}
+
+/** A predecessor's last CSI call may still run inside the driver, which knows no token. */
+function lockedUntil({ situation }: Episode): number | undefined {
+  const { state, now } = situation;
+  const until = state.leadingSince + state.policy.timeoutMs;
+  return now < until ? until : undefined;
+}
+
+/** Why this node may not be given back yet; undefined: it has proven to be clean. */
+function notReleasable(episode: Episode): Hold | undefined {
+  const { situation, node, record, memory } = episode;
+  const { state, now, nodeName } = situation;
+  const locked = lockedUntil(episode);
+  if (locked !== undefined) {
+    return {
+      ...hold('settling', 'a call of the former leader may still be running'),
+      until: locked,
+    };
+  }
+  const lingersUntil = (memory.outOfServiceGoneAt ?? -outOfServiceLingerMs) + outOfServiceLingerMs;
+  if (now < lingersUntil) {
+    return {
+      ...hold('settling', 'readers of the out-of-service taint may not have seen it go yet'),
+      until: lingersUntil,
+    };
+  }
+  const listed = new Set(record.volumes.map(({ pv }) => pv));
+  const attachment = attachmentsOn(state, nodeName).find(({ pv }) => listed.has(pv));
+  if (attachment !== undefined) {
+    return hold('attached', `VolumeAttachment ${attachment.name} names it`);
+  }
+  if (node === undefined) return undefined;
+  if (node.annotations[releaseAnnotation] === record.epoch) return undefined;
+  return unclean(episode, node);
+}
+
+/** Needs the kubelet's agreement, and a new life of the machine or the word of its agent. */
+function unclean(episode: Episode, node: NodeView): Hold | undefined {
+  const { record } = episode;
+  const why = kubeletDisagrees(episode, node);
+  if (why !== undefined) return why;
+  const rebooted = record.bootId !== '' && node.bootId !== '' && node.bootId !== record.bootId;
+  if (rebooted || isAttestedClean(episode)) return undefined;
+  return hold('not-clean', 'its agent has not attested that nothing of the volumes is left on it');
+}
+
+function kubeletDisagrees(
+  { situation, record, memory }: Episode,
+  node: NodeView,
+): Hold | undefined {
+  const { state, nodeName } = situation;
+  const kubelet = state.kubeletLeases.get(`kube-node-lease/${nodeName}`);
+  if (kubelet === undefined || kubelet.renewals === 0 || kubelet.renewedAt <= memory.recordSeenAt) {
+    return hold('not-back', 'its kubelet has not renewed its Lease since the fence');
+  }
+  if (node.ready !== 'True') return hold('not-back', `its Ready condition is ${node.ready}`);
+  const { driver } = state.policy;
+  const fenced = new Set(record.volumes.map(({ handle }) => uniqueVolumeName(driver, handle)));
+  const inUse = node.volumesInUse.find((name) =>
+    fenced.size === 0 ? name.startsWith(uniqueVolumeName(driver, '')) : fenced.has(name),
+  );
+  return inUse === undefined ? undefined : hold('in-use', `its kubelet still has ${inUse} in use`);
+}
+
+/** The attestation quotes this epoch and is of the life of the machine that renews now. */
+function isAttestedClean({ situation, record }: Episode): boolean {
+  const { state, nodeName, now } = situation;
+  const agent = heartbeatOf(state, nodeName);
+  if (agent === undefined || now - agent.renewedAt >= state.policy.lostAfterMs) return false;
+  const clean = decodeNodeReport(agent.view.annotations[reportAnnotation])?.clean;
+  return clean?.epoch === record.epoch && clean.bootId === bootIdOfHolder(agent.view.holder);
+}

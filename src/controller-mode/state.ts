@@ -1,0 +1,147 @@
+import type { Instant } from '../shared/clock.ts';
+import type {
+  AttachmentView,
+  ClaimView,
+  CsiDriverView,
+  CsiNodeView,
+  LeaseView,
+  NodeView,
+  PodView,
+  PvView,
+  SwitchView,
+} from '../shared/model.ts';
+import { heartbeatLease } from '../shared/names.ts';
+import type { Outcome } from '../shared/outcome.ts';
+import { type DriverCapabilities, type SourceName, sourceNames } from './facts.ts';
+import type { Policy } from './policy.ts';
+
+/** How far one watched collection can be believed. */
+export interface SourceState {
+  synced: boolean;
+  lost: boolean;
+  /** Since when our view is without a gap: no silence can be older than this. */
+  freshSince: Instant;
+  /** When the stream last showed life. */
+  aliveAt: Instant;
+}
+
+/** A Lease together with when *we* saw it renewed. */
+export interface SeenLease {
+  view: LeaseView;
+  /** When we observed the last change of renewTime (or the Lease itself for the first time). */
+  renewedAt: Instant;
+  /** How often we saw it change: 0 means that we know it from a listing only. */
+  renewals: number;
+}
+
+/** What we remember of a node beyond what the cluster's objects say; forgetting it only delays. */
+export interface NodeMemory {
+  /** Where the node's heartbeat stands in `heartbeats`. */
+  readonly heartbeatKey: string;
+  /** Earlier boot ids of the heartbeat; one that comes back means two machines of one name. */
+  readonly pastBootIds: Set<string>;
+  bootId: string;
+  duplicateSeenAt: Instant | undefined;
+  driverBadSince: Instant | undefined;
+  /** Our out-of-service taint: since when we see it, and since when it is gone again. */
+  outOfServiceSeenAt: Instant | undefined;
+  outOfServiceGoneAt: Instant | undefined;
+  /** When we first saw the record of `recordEpoch`. */
+  recordEpoch: string;
+  recordSeenAt: Instant;
+  recordPhase: string;
+  /** When a failover of this node was last completed. */
+  movedAt: Instant | undefined;
+  /** Uids of VolumeAttachments whose revocation the driver's own listing confirmed. */
+  readonly revoked: Set<string>;
+  /** Per pod name, the uids that joined the current episode. */
+  readonly joined: Map<string, Set<string>>;
+}
+
+export interface State {
+  readonly policy: Policy;
+  readonly sources: Record<SourceName, SourceState>;
+  readonly nodes: Map<string, NodeView>;
+  readonly pods: Map<string, PodView>;
+  readonly podsByNode: Map<string, Map<string, PodView>>;
+  readonly podsByClaim: Map<string, Map<string, PodView>>;
+  readonly claims: Map<string, ClaimView>;
+  readonly pvs: Map<string, PvView>;
+  readonly attachments: Map<string, AttachmentView>;
+  readonly attachmentsByNode: Map<string, Map<string, AttachmentView>>;
+  readonly csinodes: Map<string, CsiNodeView>;
+  readonly csidrivers: Map<string, CsiDriverView>;
+  readonly namespaces: Map<string, SwitchView>;
+  readonly configmaps: Map<string, SwitchView>;
+  readonly kubeletLeases: Map<string, SeenLease>;
+  readonly heartbeats: Map<string, SeenLease>;
+  readonly memory: Map<string, NodeMemory>;
+  /** The last failure of an action by key, for what people are told; cleared by success. */
+  readonly troubles: Map<string, { readonly outcome: Outcome; readonly at: Instant }>;
+  leading: boolean;
+  leadingSince: Instant;
+  /** Our oldest acknowledged renewal that the watch has not shown yet. */
+  pendingRenewal: { readonly resourceVersion: number; readonly at: Instant } | undefined;
+  highestRenewal: number;
+  /** The API once showed an older resourceVersion of our Lease: etcd was restored, or lies. */
+  wentBackwards: boolean;
+  capabilities: DriverCapabilities | undefined;
+}
+
+export function initialState(policy: Policy, now: Instant): State {
+  const source = (): SourceState => ({ synced: false, lost: false, freshSince: now, aliveAt: now });
+  return {
+    policy,
+    sources: Object.fromEntries(sourceNames.map((name) => [name, source()])) as State['sources'],
+    nodes: new Map(),
+    pods: new Map(),
+    podsByNode: new Map(),
+    podsByClaim: new Map(),
+    claims: new Map(),
+    pvs: new Map(),
+    attachments: new Map(),
+    attachmentsByNode: new Map(),
+    csinodes: new Map(),
+    csidrivers: new Map(),
+    namespaces: new Map(),
+    configmaps: new Map(),
+    kubeletLeases: new Map(),
+    heartbeats: new Map(),
+    memory: new Map(),
+    troubles: new Map(),
+    leading: false,
+    leadingSince: now,
+    pendingRenewal: undefined,
+    highestRenewal: 0,
+    wentBackwards: false,
+    capabilities: undefined,
+  };
+}
+
+/** The heartbeat Lease of a node, as far as we have seen one. */
+export function heartbeatOf(state: State, node: string): SeenLease | undefined {
+  return state.heartbeats.get(memoryOf(state, node).heartbeatKey);
+}
+
+export function memoryOf(state: State, node: string): NodeMemory {
+  let memory = state.memory.get(node);
+  if (memory === undefined) {
+    memory = {
+      heartbeatKey: `${state.policy.namespace}/${heartbeatLease(state.policy.driver, node)}`,
+      pastBootIds: new Set(),
+      bootId: '',
+      duplicateSeenAt: undefined,
+      driverBadSince: undefined,
+      outOfServiceSeenAt: undefined,
+      outOfServiceGoneAt: undefined,
+      recordEpoch: '',
+      recordSeenAt: 0,
+      recordPhase: '',
+      movedAt: undefined,
+      revoked: new Set(),
+      joined: new Map(),
+    };
+    state.memory.set(node, memory);
+  }
+  return memory;
+}

@@ -1,0 +1,186 @@
+import type { Instant } from '../shared/clock.ts';
+import { reportAnnotation } from '../shared/names.ts';
+import { type NodeReport, decodeNodeReport } from '../shared/record.ts';
+import { defaultLeaseDurationMs, driverDownAfterMs, renewalsPerLease } from './policy.ts';
+import { type SeenLease, type State, heartbeatOf } from './state.ts';
+
+export type VerdictKind =
+  | 'Alive'
+  | 'Suspect'
+  | 'Lost'
+  | 'KubeletDead'
+  | 'AgentDown'
+  | 'DriverDown'
+  | 'StorageLost'
+  | 'Gone'
+  | 'Unknown';
+
+/** What the evidence says of one node now. */
+export interface Verdict {
+  readonly kind: VerdictKind;
+  /** One hyphenated word, for Events, logs and metrics. */
+  readonly reason: string;
+  /** Our clock: when what the reason names began. */
+  readonly since: Instant;
+  /** When silence alone would change the verdict. */
+  readonly changesAt: Instant | undefined;
+}
+
+/** The verdicts that begin an episode. */
+export function isFailed(verdict: Verdict): boolean {
+  return verdict.kind === 'Lost' || verdict.kind === 'KubeletDead' || verdict.kind === 'Gone';
+}
+
+/** The verdicts that count for the storm guard: Lost alone would let the first of many through. */
+export function isTroubled(verdict: Verdict): boolean {
+  return isFailed(verdict) || verdict.kind === 'Suspect' || verdict.kind === 'StorageLost';
+}
+
+/** All silences of one node, on our clock and never older than our own unbroken view. */
+interface Evidence {
+  readonly now: Instant;
+  readonly agent: SeenLease | undefined;
+  readonly kubelet: SeenLease | undefined;
+  readonly agentSilentSince: Instant;
+  readonly kubeletSilentSince: Instant;
+  /** Our heartbeat interval and the kubelet's renew interval. */
+  readonly beatMs: number;
+  readonly renewMs: number;
+  readonly report: NodeReport | undefined;
+}
+
+/**
+ * The verdict table of one node. Everything is timed from the moment *we* saw a Lease change;
+ * renewTime itself is another machine's clock and is only compared for change.
+ */
+export function verdictOf(state: State, nodeName: string, now: Instant): Verdict {
+  const node = state.nodes.get(nodeName);
+  if (node === undefined) return gone(state, nodeName);
+  const evidence = evidenceOf(state, nodeName, now);
+  const agentSilence = now - evidence.agentSilentSince;
+  if (evidence.agent !== undefined && agentSilence < 2 * evidence.beatMs) {
+    return agentFresh(state, nodeName, evidence);
+  }
+  if (agentSilence < state.policy.lostAfterMs) return agentQuiet(state, evidence);
+  return agentSilent(state, nodeName, evidence);
+}
+
+function evidenceOf(state: State, nodeName: string, now: Instant): Evidence {
+  const agent = heartbeatOf(state, nodeName);
+  const kubelet = state.kubeletLeases.get(`kube-node-lease/${nodeName}`);
+  const leaseMs = kubelet?.view.durationMs || defaultLeaseDurationMs;
+  return {
+    now,
+    agent,
+    kubelet,
+    agentSilentSince: since(agent, state.sources.heartbeats.freshSince),
+    kubeletSilentSince: since(kubelet, state.sources.kubeletLeases.freshSince),
+    beatMs: state.policy.heartbeatIntervalMs,
+    renewMs: leaseMs / renewalsPerLease,
+    report: decodeNodeReport(agent?.view.annotations[reportAnnotation]),
+  };
+}
+
+function since(lease: SeenLease | undefined, freshSince: Instant): Instant {
+  return Math.max(lease?.renewedAt ?? freshSince, freshSince);
+}
+
+function kubeletSilentAt(evidence: Evidence): Instant {
+  return evidence.kubeletSilentSince + 1.5 * evidence.renewMs;
+}
+
+function gone(state: State, nodeName: string): Verdict {
+  const since = state.sources.nodes.freshSince;
+  return (state.attachmentsByNode.get(nodeName)?.size ?? 0) > 0
+    ? { kind: 'Gone', reason: 'node-deleted', since, changesAt: undefined }
+    : { kind: 'Unknown', reason: 'no-node', since, changesAt: undefined };
+}
+
+function agentFresh(state: State, nodeName: string, evidence: Evidence): Verdict {
+  const { now, kubeletSilentSince, agentSilentSince, beatMs, renewMs, report } = evidence;
+  const quietAt = agentSilentSince + 2 * beatMs;
+  if (now < kubeletSilentAt(evidence)) {
+    const changesAt = Math.min(quietAt, kubeletSilentAt(evidence));
+    const badSince = state.memory.get(nodeName)?.driverBadSince;
+    if (badSince === undefined) {
+      return { kind: 'Alive', reason: 'heartbeat', since: agentSilentSince, changesAt };
+    }
+    const downAt = badSince + driverDownAfterMs;
+    const reason = `driver-${report?.driver ?? 'silent'}`;
+    return now < downAt
+      ? { kind: 'Alive', reason, since: badSince, changesAt: Math.min(changesAt, downAt) }
+      : { kind: 'DriverDown', reason, since: badSince, changesAt };
+  }
+  // Three renewals at least: kubelet itself retries with a back-off of up to 7 s.
+  const deadAt = kubeletSilentSince + Math.max(state.policy.kubeletLostAfterMs, 3 * renewMs);
+  const dead = report?.kubelet === 'dead';
+  if (now >= deadAt && dead) {
+    return {
+      kind: 'KubeletDead',
+      reason: 'kubelet-dead',
+      since: kubeletSilentSince,
+      changesAt: quietAt,
+    };
+  }
+  const changesAt = now < deadAt ? Math.min(quietAt, deadAt) : quietAt;
+  return {
+    kind: 'Suspect',
+    reason: dead ? 'kubelet-silent' : 'kubelet-silent-but-answering',
+    since: kubeletSilentSince,
+    changesAt,
+  };
+}
+
+function agentQuiet(state: State, evidence: Evidence): Verdict {
+  const { agent, report, agentSilentSince, now } = evidence;
+  const changesAt = agentSilentSince + state.policy.lostAfterMs;
+  if (agent === undefined || (report?.driver === 'stopping' && now < kubeletSilentAt(evidence))) {
+    const reason = agent === undefined ? 'agent-never-seen' : 'agent-stopping';
+    return { kind: 'AgentDown', reason, since: agentSilentSince, changesAt };
+  }
+  return { kind: 'Suspect', reason: 'heartbeat-silent', since: agentSilentSince, changesAt };
+}
+
+function agentSilent(state: State, nodeName: string, evidence: Evidence): Verdict {
+  const { agentSilentSince, kubeletSilentSince, now } = evidence;
+  const silentAt = kubeletSilentAt(evidence);
+  if (now < silentAt) {
+    const since = agentSilentSince;
+    if (!agentFellSilentAlone(evidence)) {
+      return { kind: 'Suspect', reason: 'heartbeat-silent', since, changesAt: silentAt };
+    }
+    const reason = evidence.agent === undefined ? 'agent-never-seen' : 'agent-silent';
+    return { kind: 'AgentDown', reason, since, changesAt: silentAt };
+  }
+  if (fellSilentTogether(evidence, state.policy.lostAfterMs)) {
+    return { kind: 'Lost', reason: 'node-silent', since: agentSilentSince, changesAt: undefined };
+  }
+  // The silences do not belong together, so only Kubernetes' own slower judgement joins them.
+  const since = kubeletSilentSince;
+  return state.nodes.get(nodeName)?.ready === 'Unknown'
+    ? { kind: 'Lost', reason: 'node-not-ready', since, changesAt: undefined }
+    : { kind: 'Suspect', reason: 'kubelet-silent', since, changesAt: undefined };
+}
+
+/** The kubelet lives and the agent is known to have stopped without it, or was never there. */
+function agentFellSilentAlone({ agent, kubelet, beatMs, report }: Evidence): boolean {
+  return (
+    agent === undefined ||
+    agent.renewals === 0 ||
+    report?.driver === 'stopping' ||
+    (kubelet?.renewedAt ?? 0) > agent.renewedAt + 2 * beatMs
+  );
+}
+
+/**
+ * One cause for both silences: they began within one renew interval (the kubelet's last renewal
+ * may be that much older) and lost-after of each other. Needs an agent that we saw renewing.
+ */
+function fellSilentTogether({ agent, kubelet, renewMs }: Evidence, lostAfterMs: number): boolean {
+  return (
+    agent !== undefined &&
+    agent.renewals > 0 &&
+    kubelet !== undefined &&
+    Math.abs(kubelet.renewedAt - agent.renewedAt) <= renewMs + lostAfterMs
+  );
+}

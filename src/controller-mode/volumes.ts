@@ -1,0 +1,121 @@
+import type { AttachmentView, PodView, PvView } from '../shared/model.ts';
+import { attacherFinalizer, holdFinalizer } from '../shared/names.ts';
+import type { FencedVolume } from '../shared/record.ts';
+import { type State, memoryOf } from './state.ts';
+
+/** One claim of a pod, resolved as far as our view goes. */
+export type ClaimedVolume =
+  /** Of our driver, and PV and claim name each other. */
+  | { readonly kind: 'ours'; readonly claim: string; readonly pv: PvView }
+  /** Of another CSI driver: somebody else's to fence. */
+  | { readonly kind: 'other-driver'; readonly claim: string; readonly pv: PvView }
+  /** In-tree, local, NFS ...: nobody can fence it. */
+  | {
+      readonly kind: 'not-csi';
+      readonly claim: string;
+      readonly pv: PvView;
+      readonly readOnly: boolean;
+    }
+  /** Claim or PV unknown, unbound, or not of each other: says nothing, so nothing may follow. */
+  | { readonly kind: 'unresolved'; readonly claim: string };
+
+/** A pod that does not run any more needs nothing from us and writes nothing. */
+export function isFinished(pod: PodView): boolean {
+  return pod.phase === 'Succeeded' || pod.phase === 'Failed';
+}
+
+export function podsOn(state: State, nodeName: string): readonly PodView[] {
+  return [...(state.podsByNode.get(nodeName)?.values() ?? [])];
+}
+
+export function attachmentsOn(state: State, nodeName: string): readonly AttachmentView[] {
+  return [...(state.attachmentsByNode.get(nodeName)?.values() ?? [])];
+}
+
+/**
+ * Resolves the claims of a pod. claimRef's uid must be the claim's and the claim must name the PV
+ * back: a stale PV of a deleted claim would make us fence somebody else's volume.
+ */
+export function claimedVolumes(state: State, pod: PodView): readonly ClaimedVolume[] {
+  return pod.volumes.flatMap((volume): ClaimedVolume[] => {
+    if (volume.kind !== 'claim') return [];
+    const claim = state.claims.get(`${pod.namespace}/${volume.claim}`);
+    const pv = claim === undefined ? undefined : state.pvs.get(claim.pv);
+    const bound =
+      claim !== undefined &&
+      pv !== undefined &&
+      pv.claimUid === claim.uid &&
+      pv.claimName === claim.name &&
+      pv.claimNamespace === claim.namespace;
+    if (!bound) return [{ kind: 'unresolved', claim: volume.claim }];
+    if (pv.driver === state.policy.driver) return [{ kind: 'ours', claim: volume.claim, pv }];
+    return pv.driver === ''
+      ? [{ kind: 'not-csi', claim: volume.claim, pv, readOnly: volume.readOnly }]
+      : [{ kind: 'other-driver', claim: volume.claim, pv }];
+  });
+}
+
+/** The volumes of our driver that a pod uses. */
+export function ourVolumes(state: State, pod: PodView): readonly FencedVolume[] {
+  const byPv = new Map<string, FencedVolume>();
+  for (const volume of claimedVolumes(state, pod)) {
+    if (volume.kind === 'ours') {
+      byPv.set(volume.pv.name, { handle: volume.pv.handle, pv: volume.pv.name });
+    }
+  }
+  return [...byPv.values()];
+}
+
+/** Unfinished pods bound to the node that use this PV, whoever owns or labels them. */
+export function usersOf(state: State, nodeName: string, pvName: string): readonly PodView[] {
+  const pv = state.pvs.get(pvName);
+  if (pv === undefined) return [];
+  const pods = state.podsByClaim.get(`${pv.claimNamespace}/${pv.claimName}`);
+  return [...(pods?.values() ?? [])].filter((pod) => pod.nodeName === nodeName && !isFinished(pod));
+}
+
+/** The VolumeAttachment of a PV on a node; its name is a function of both, so there is one at most. */
+export function attachmentOf(
+  state: State,
+  nodeName: string,
+  pvName: string,
+): AttachmentView | undefined {
+  return attachmentsOn(state, nodeName).find((attachment) => attachment.pv === pvName);
+}
+
+/** How far the hold on a VolumeAttachment has come; the order of the words is its way. */
+export type HoldState =
+  /** Not begun; `attacher` says whether the attacher's finalizer is there, without which no hold. */
+  | 'free'
+  /** Being deleted by somebody else: no finalizer can be added any more. */
+  | 'leaving'
+  /** Our finalizer is on it, it is not deleted yet: the fence has been sent, from now on it is finished. */
+  | 'begun'
+  /** Deleted; the attacher has not confirmed the unpublish yet. */
+  | 'fencing'
+  /** Deleted, and the attacher took its finalizer off after ControllerUnpublishVolume succeeded. */
+  | 'held';
+
+export function holdOf(attachment: AttachmentView): HoldState {
+  if (!attachment.finalizers.includes(holdFinalizer)) {
+    return attachment.deleting ? 'leaving' : 'free';
+  }
+  if (!attachment.deleting) return 'begun';
+  return attachment.finalizers.length === 1 ? 'held' : 'fencing';
+}
+
+export function hasAttacherFinalizer(attachment: AttachmentView): boolean {
+  return attachment.finalizers.includes(attacherFinalizer(attachment.driver));
+}
+
+/**
+ * The fence of this VolumeAttachment is confirmed: the hold stands, and where the driver lists
+ * published nodes, that listing does not name the node any more.
+ */
+export function isConfirmed(state: State, attachment: AttachmentView): boolean {
+  if (holdOf(attachment) !== 'held') return false;
+  return (
+    state.capabilities?.listsPublishedNodes !== true ||
+    memoryOf(state, attachment.nodeName).revoked.has(attachment.uid)
+  );
+}

@@ -1,0 +1,134 @@
+import type { Effect, JsonObject, Performance, Reply } from '../shared/effect.ts';
+import { driverLabel, fenceAnnotation } from '../shared/names.ts';
+import { type Outcome, done, failed, outcomeOfHttp } from '../shared/outcome.ts';
+import { type FenceRecord, decodeFenceRecord, encodeFenceRecord } from '../shared/record.ts';
+import type { ActionOf, LeaseTarget } from './actions.ts';
+import * as api from './requests.ts';
+
+/**
+ * Begins an episode: looks once more, consistently, and then writes the record by compare-and-swap
+ * on the very heartbeat Lease whose silence is the evidence. An agent that renews in between
+ * changes its resourceVersion, and we have lost the race and look again.
+ */
+export function* beginEpisode(action: ActionOf<'BeginEpisode'>, wallTime: string): Performance {
+  const { heartbeat, node } = action;
+  const alive = yield* signOfLife(action);
+  if (alive !== undefined) return alive;
+  const found = yield* api.get('leases', heartbeat);
+  const absent = heartbeat.resourceVersion === '';
+  if (found.status !== 200 && !(absent && found.status === 404)) {
+    return outcomeOfHttp(found.status, 'reading the heartbeat Lease');
+  }
+  if (found.status === 200 && api.resourceVersionOf(found.body) !== heartbeat.resourceVersion) {
+    return failed('RENEWED', 'the heartbeat Lease has changed since it was observed');
+  }
+  if (recordIn(found.body) !== undefined) return failed('BEGUN', 'there is a record already');
+  const epoch = absent ? '0' : heartbeat.resourceVersion;
+  const record: FenceRecord = {
+    v: 1,
+    epoch,
+    episode: `${node}.${epoch}`,
+    reason: action.reason,
+    since: wallTime,
+    bootId: action.bootId,
+    phase: action.phase,
+    volumes: action.volumes,
+  };
+  const annotations = { [fenceAnnotation]: encodeFenceRecord(record) };
+  if (!absent) {
+    const metadata = { resourceVersion: heartbeat.resourceVersion, annotations };
+    return yield* api.patch('leases', heartbeat, { metadata });
+  }
+  return yield* api.create('leases', heartbeat, leaseWith(heartbeat, annotations, action.driver));
+}
+
+/** A node that never had an agent has no heartbeat Lease yet; the record needs a place. */
+function leaseWith(
+  { namespace, name }: LeaseTarget,
+  annotations: JsonObject,
+  driver: string,
+): JsonObject {
+  return {
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { namespace, name, labels: { [driverLabel]: driver }, annotations },
+    spec: {},
+  };
+}
+
+/** What contradicts the verdict when it is read consistently; undefined: nothing does. */
+function* signOfLife(
+  action: ActionOf<'BeginEpisode'>,
+): Generator<Effect, Outcome | undefined, Reply> {
+  const { node, nodeUid, kubeletRenewTime } = action;
+  if (kubeletRenewTime === undefined) return undefined;
+  const kubelet = yield* api.get('leases', { namespace: 'kube-node-lease', name: node });
+  if (kubelet.status !== 200 && kubelet.status !== 404) {
+    return outcomeOfHttp(kubelet.status, 'reading the kubelet Lease');
+  }
+  const renewTime = api.text(api.object(kubelet.body?.spec)?.renewTime);
+  if (kubelet.status === 200 && renewTime !== kubeletRenewTime) {
+    return failed('RENEWED', 'the kubelet has renewed its Lease since it was observed');
+  }
+  if (nodeUid !== '') return undefined;
+  const found = yield* api.get('nodes', { namespace: '', name: node });
+  if (found.status === 404) return undefined;
+  return found.status === 200
+    ? failed('NODE_EXISTS', 'the Node object is there')
+    : outcomeOfHttp(found.status, 'reading the Node');
+}
+
+/** Writes the next phase or more volumes; never anything over another epoch or after Released. */
+export function* updateRecord(action: ActionOf<'UpdateRecord'>): Performance {
+  const { heartbeat, record } = action;
+  const found = yield* api.get('leases', heartbeat);
+  if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the heartbeat Lease');
+  const current = recordIn(found.body);
+  if (current?.epoch !== record.epoch) return failed('OTHER_EPOCH', 'the record is another one');
+  if (current.phase === 'Released') {
+    return record.phase === 'Released' ? done : failed('RELEASED', 'the record is closed');
+  }
+  const metadata = {
+    resourceVersion: api.resourceVersionOf(found.body),
+    annotations: { [fenceAnnotation]: encodeFenceRecord(record) },
+  };
+  return yield* api.patch('leases', heartbeat, { metadata });
+}
+
+/** The last write of an episode; only after Released. */
+export function* removeRecord(action: ActionOf<'RemoveRecord'>): Performance {
+  const { heartbeat, epoch } = action;
+  const found = yield* api.get('leases', heartbeat);
+  if (found.status === 404) return done;
+  if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the heartbeat Lease');
+  const current = recordIn(found.body);
+  if (current?.epoch !== epoch) return done;
+  if (current.phase !== 'Released') return failed('NOT_RELEASED', `it is ${current.phase}`);
+  const metadata = {
+    resourceVersion: api.resourceVersionOf(found.body),
+    annotations: { [fenceAnnotation]: null },
+  };
+  return yield* api.patch('leases', heartbeat, { metadata });
+}
+
+/**
+ * The precondition of every destructive step: the record stands, with this epoch and in one of
+ * these phases, by a consistent read right now. Undefined: it does; else why not.
+ */
+export function* standingRecord(
+  heartbeat: LeaseTarget,
+  epoch: string,
+  phases: readonly FenceRecord['phase'][],
+): Generator<Effect, Outcome | undefined, Reply> {
+  const found = yield* api.get('leases', heartbeat);
+  if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the fence record');
+  const record = recordIn(found.body);
+  if (record?.epoch !== epoch) return failed('OTHER_EPOCH', 'the fence record is another one');
+  return phases.includes(record.phase)
+    ? undefined
+    : failed('OTHER_PHASE', `the fence record is ${record.phase}`);
+}
+
+function recordIn(body: JsonObject | undefined): FenceRecord | undefined {
+  return decodeFenceRecord(api.annotationsOf(body)[fenceAnnotation]);
+}
