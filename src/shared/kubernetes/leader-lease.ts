@@ -150,7 +150,8 @@ export class LeaderLease {
     this.#certain = reply.status === 200 || reply.status === 201;
     if (this.#certain) {
       this.#renewed = sent;
-      this.#hold();
+      // An answer that comes too late, because we did not run, is no right to lead.
+      if (clock.now() - sent.at < this.#options.renewDeadlineMs) this.#hold();
       this.#observe(readLease(reply.body));
     } else if (reply.status === 409 || reply.status === 404) {
       // Somebody else wrote it: a person's annotation, or a new leader.
@@ -176,7 +177,8 @@ export class LeaderLease {
     if (!this.#leading) log.info({ identity, lease: this.#name }, 'leading');
     this.#leading = true;
     this.#cancelDeadline();
-    const leftMs = (this.#renewed?.at ?? clock.now()) + renewDeadlineMs - clock.now();
+    const sentAt = this.#renewed?.at ?? clock.now();
+    const leftMs = sentAt + renewDeadlineMs - clock.now();
     this.#cancelDeadline = clock.after(leftMs, () => this.#resign());
   }
 
