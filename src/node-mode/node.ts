@@ -16,8 +16,8 @@ import { nodeMode } from './mode.ts';
 import { type DriverPort, Sources } from './sources.ts';
 import { createState, type NodeState } from './state.ts';
 
-/** How long the last renewal may take, tries and all. */
-const farewellMs = 4000;
+/** How long the last renewal may take at most, tries and all. */
+const longestFarewellMs = 4000;
 
 /** What is still running then is abandoned; together both stay below the 10 s of the process. */
 const drainMs = 3000;
@@ -69,6 +69,7 @@ async function runAgent(parts: Parts): Promise<void> {
   const { clock, signal } = shell;
   const crash = Promise.withResolvers<never>();
   const farewell = Promise.withResolvers<void>();
+  const over = new AbortController();
   const agent = assemble(parts, { fatal: crash.reject, onLastRenewal: farewell.resolve });
   const http = await serve(agent.state, config, shell);
   try {
@@ -76,8 +77,10 @@ async function runAgent(parts: Parts): Promise<void> {
     agent.sources.start();
     await Promise.race([aborted(signal), crash.promise]);
     agent.reconciler.post({ kind: 'Stopping' });
-    await Promise.race([farewell.promise, clock.sleep(farewellMs), crash.promise]);
+    const farewellMs = Math.min(longestFarewellMs, config.lostAfterMs / 2);
+    await Promise.race([farewell.promise, clock.sleep(farewellMs, over.signal), crash.promise]);
   } finally {
+    over.abort();
     agent.sources.stop();
     await Promise.all([agent.reconciler.stop(), http?.close()]);
   }
