@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 
 /** Writes what `--kubeconfig` reads: one cluster, one user, plain JSON (which is YAML). */
 export function writeKubeconfig(path: string, server: string, token: string): void {
@@ -11,4 +11,16 @@ export function writeKubeconfig(path: string, server: string, token: string): vo
     'current-context': 'bed',
   };
   writeFileSync(path, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
+}
+
+/** Reads what writeKubeconfig wrote, and nothing else. */
+export function readKubeconfig(path: string): { readonly server: string; readonly token: string } {
+  const config = JSON.parse(readFileSync(path, 'utf8')) as {
+    readonly clusters: readonly { readonly cluster: { readonly server: string } }[];
+    readonly users: readonly { readonly user: { readonly token: string } }[];
+  };
+  return {
+    server: config.clusters[0]?.cluster.server ?? '',
+    token: config.users[0]?.user.token ?? '',
+  };
 }

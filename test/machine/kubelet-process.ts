@@ -1,0 +1,60 @@
+/**
+ * The kubelet of a stand-in machine as a process: registers the Node, renews its Lease, mounts
+ * through the CSI plugin, starts and stops what the runtime runs, answers /healthz.
+ */
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { parseArgs } from 'node:util';
+import { kubeletDefaults } from '../model/kubelet-action.ts';
+import { ApiClient } from './api-client.ts';
+import { CsiClient } from './csi-client.ts';
+import { Kubelet } from './kubelet.ts';
+import { KubeletDisk } from './kubelet-disk.ts';
+import { readKubeconfig } from './kubeconfig.ts';
+import { RuntimeClient } from './runtime-client.ts';
+
+const text = { type: 'string', default: '' } as const;
+const { values } = parseArgs({
+  options: {
+    'node-name': text,
+    'driver-name': text,
+    kubeconfig: text,
+    'csi-socket': text,
+    'runtime-socket': text,
+    'kubelet-dir': text,
+    'mountinfo-file': text,
+    'boot-id-file': text,
+    'healthz-port': text,
+    'lease-duration-seconds': { type: 'string', default: '40' },
+    'poll-ms': { type: 'string', default: '150' },
+  },
+});
+
+const { server, token } = readKubeconfig(values.kubeconfig);
+const leaseDurationSeconds = Number(values['lease-duration-seconds']);
+const kubelet = new Kubelet({
+  nodeName: values['node-name'],
+  bootId: readFileSync(values['boot-id-file'], 'utf8').trim(),
+  driverName: values['driver-name'],
+  api: new ApiClient(server, token),
+  csi: new CsiClient(`unix:${values['csi-socket']}`),
+  runtime: new RuntimeClient(values['runtime-socket']),
+  disk: new KubeletDisk(values['kubelet-dir'], values['mountinfo-file']),
+  // A quarter of the duration, as pkg/kubelet nodeLeaseRenewIntervalFraction.
+  settings: {
+    ...kubeletDefaults,
+    leaseDurationSeconds,
+    leaseRenewIntervalMs: leaseDurationSeconds * 250,
+  },
+  pollMs: Number(values['poll-ms']),
+  log: (line) => process.stdout.write(`${new Date().toISOString()} ${line}\n`),
+});
+
+createServer((_, response) => response.end('ok')).listen(
+  Number(values['healthz-port']),
+  '127.0.0.1',
+);
+const stop = new AbortController();
+process.once('SIGTERM', () => stop.abort());
+await kubelet.run(stop.signal);
+process.exit(0);

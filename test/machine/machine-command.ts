@@ -1,0 +1,94 @@
+import { fileURLToPath } from 'node:url';
+
+/** The processes that a stand-in machine is made of. */
+export type Part = 'plugin' | 'runtime' | 'kubelet' | 'agent';
+
+/** What whoever builds the cluster says of a machine. */
+export interface MachineFlags {
+  /** Name of the Node, and the id by which the array knows it. */
+  readonly name: string;
+  readonly driverName: string;
+  /** Namespace of the driver, and of the heartbeat Leases. */
+  readonly namespace: string;
+  /** `dist/csi-failover.cjs`; undefined: the machine has no agent of ours. */
+  readonly bundle: string | undefined;
+  /** Flags of the agent beyond those that say where things are. */
+  readonly agentFlags?: readonly string[];
+  readonly kubeletFlags?: readonly string[];
+  readonly writeIntervalMs?: number;
+}
+
+/** Where things are on the machine. */
+export interface MachinePlaces {
+  readonly kubeconfig: string;
+  readonly csiSocket: string;
+  readonly runtimeSocket: string;
+  readonly kubeletDir: string;
+  readonly mountinfoFile: string;
+  readonly bootIdFile: string;
+  readonly healthzPort: number;
+  /** `host:port` of the machine's own cable to the array. */
+  readonly arrayNbd: string;
+}
+
+/** The arguments of Node for one of the machine's processes; undefined if it has none such. */
+export function machineCommand(
+  part: Part,
+  machine: MachineFlags & MachinePlaces,
+): readonly string[] | undefined {
+  switch (part) {
+    case 'runtime':
+      return [
+        script('./runtime-process.ts'),
+        `--socket=${machine.runtimeSocket}`,
+        `--interval-ms=${machine.writeIntervalMs ?? 200}`,
+      ];
+    case 'plugin':
+      return [
+        script('../driver/main.ts'),
+        '--mode=node',
+        `--endpoint=unix:${machine.csiSocket}`,
+        `--driver-name=${machine.driverName}`,
+        `--node-id=${machine.name}`,
+        `--array-nbd=${machine.arrayNbd}`,
+        `--mountinfo-file=${machine.mountinfoFile}`,
+      ];
+    case 'kubelet':
+      return [
+        script('./kubelet-process.ts'),
+        `--node-name=${machine.name}`,
+        `--driver-name=${machine.driverName}`,
+        `--kubeconfig=${machine.kubeconfig}`,
+        `--csi-socket=${machine.csiSocket}`,
+        `--runtime-socket=${machine.runtimeSocket}`,
+        `--kubelet-dir=${machine.kubeletDir}`,
+        `--mountinfo-file=${machine.mountinfoFile}`,
+        `--boot-id-file=${machine.bootIdFile}`,
+        `--healthz-port=${machine.healthzPort}`,
+        ...(machine.kubeletFlags ?? []),
+      ];
+    case 'agent':
+      return machine.bundle === undefined ? undefined : agent(machine.bundle, machine);
+  }
+}
+
+function agent(bundle: string, machine: MachineFlags & MachinePlaces): readonly string[] {
+  return [
+    bundle,
+    '--mode=node',
+    `--node-name=${machine.name}`,
+    `--namespace=${machine.namespace}`,
+    `--driver-name=${machine.driverName}`,
+    `--kubeconfig=${machine.kubeconfig}`,
+    `--csi-address=${machine.csiSocket}`,
+    `--kubelet-dir=${machine.kubeletDir}`,
+    `--mountinfo-file=${machine.mountinfoFile}`,
+    `--boot-id-file=${machine.bootIdFile}`,
+    `--kubelet-healthz-address=127.0.0.1:${machine.healthzPort}`,
+    ...(machine.agentFlags ?? []),
+  ];
+}
+
+function script(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url));
+}

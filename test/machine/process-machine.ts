@@ -1,0 +1,240 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
+import { writeKubeconfig } from './kubeconfig.ts';
+import type { Machine, RunningWorkload } from './machine.ts';
+import { machineCommand, type MachineFlags, type Part } from './machine-command.ts';
+import { ManagedProcess } from './process.ts';
+import { type Endpoint, TcpProxy } from './proxy.ts';
+import { RuntimeClient } from './runtime-client.ts';
+
+export interface ProcessMachineOptions extends MachineFlags {
+  /** The run's folder; short, because the paths of unix sockets end at 107 bytes. */
+  readonly folder: string;
+  readonly runId: string;
+  readonly api: Endpoint;
+  readonly token: string;
+  /** Where the array serves its data. */
+  readonly nbd: Endpoint;
+}
+
+/**
+ * A worker node made of processes: the CSI node plugin, the container runtime that owns the
+ * writers, the kubelet's stand-in, and our agent; each a process of its own. `disk` survives a
+ * power failure, `memory` (boot id, mount table, sockets) does not.
+ */
+export class ProcessMachine implements Machine {
+  readonly name: string;
+  readonly #options: ProcessMachineOptions;
+  readonly #api: TcpProxy;
+  readonly #storage: TcpProxy;
+  readonly #healthzPort: number;
+  readonly #parts = new Map<Part, ManagedProcess>();
+  #bootId: string | undefined;
+
+  private constructor(
+    options: ProcessMachineOptions,
+    api: TcpProxy,
+    storage: TcpProxy,
+    healthzPort: number,
+  ) {
+    this.name = options.name;
+    this.#options = options;
+    this.#api = api;
+    this.#storage = storage;
+    this.#healthzPort = healthzPort;
+  }
+
+  /** A machine that is off. */
+  static async create(options: ProcessMachineOptions): Promise<ProcessMachine> {
+    const [api, storage] = await Promise.all([
+      TcpProxy.start(options.api),
+      TcpProxy.start(options.nbd),
+    ]);
+    return new ProcessMachine(options, api, storage, await freePort());
+  }
+
+  get bootId(): string | undefined {
+    return this.#bootId;
+  }
+
+  /** The pids of what runs, by what it is. */
+  get processes(): ReadonlyMap<Part, ManagedProcess> {
+    return this.#parts;
+  }
+
+  get kubeletDir(): string {
+    return join(this.#folder('disk'), 'kubelet');
+  }
+
+  get mountinfoFile(): string {
+    return join(this.#folder('memory'), 'mountinfo');
+  }
+
+  async boot(): Promise<void> {
+    if (this.#bootId !== undefined) throw new Error(`${this.name} is on`);
+    this.#bootId = randomUUID();
+    // The connections of the former life: the first thing that a rebooted host does is reset them.
+    for (const proxy of [this.#api, this.#storage]) {
+      proxy.reset();
+      proxy.set('pass');
+    }
+    const memory = this.#folder('memory');
+    rmSync(memory, { recursive: true, force: true });
+    for (const folder of [memory, this.#folder('logs'), this.kubeletDir]) {
+      mkdirSync(folder, { recursive: true });
+    }
+    writeFileSync(join(memory, 'boot_id'), `${this.#bootId}\n`);
+    writeFileSync(this.mountinfoFile, freshMountTable(this.kubeletDir));
+    const { host, port } = this.#api.endpoint;
+    writeKubeconfig(this.#kubeconfig, `http://${host}:${port}`, this.#options.token);
+    for (const part of ['runtime', 'plugin', 'kubelet', 'agent'] as const) this.#start(part);
+    await eventually(() => this.#runtime().list(), {
+      what: `the runtime of ${this.name} to answer`,
+    });
+  }
+
+  async powerOff(): Promise<void> {
+    // A machine without power says nothing any more: not even that it closes its connections.
+    for (const proxy of [this.#api, this.#storage]) proxy.set('hang');
+    this.#bootId = undefined;
+    const parts = [...this.#parts.values()];
+    for (const part of parts) part.signal('SIGKILL');
+    await Promise.all(parts.map((part) => part.exited));
+    this.#parts.clear();
+  }
+
+  async reboot(): Promise<void> {
+    await this.powerOff();
+    await this.boot();
+  }
+
+  async killKubelet(): Promise<void> {
+    await this.#kill('kubelet');
+  }
+
+  async restartKubelet(): Promise<void> {
+    await this.#kill('kubelet');
+    this.#start('kubelet');
+  }
+
+  freeze(): void {
+    for (const part of this.#parts.values()) part.signal('SIGSTOP');
+  }
+
+  thaw(): void {
+    for (const part of this.#parts.values()) part.signal('SIGCONT');
+  }
+
+  cutApi(): void {
+    this.#api.set('cut');
+  }
+
+  healApi(): void {
+    this.#api.set('pass');
+  }
+
+  cutStorage(): void {
+    this.#storage.set('cut');
+  }
+
+  hangStorage(): void {
+    this.#storage.set('hang');
+  }
+
+  healStorage(): void {
+    this.#storage.set('pass');
+  }
+
+  async stopAgent(): Promise<void> {
+    await this.#parts.get('agent')?.stop(15_000);
+    this.#parts.delete('agent');
+  }
+
+  startAgent(): Promise<void> {
+    if (!this.#parts.has('agent')) this.#start('agent');
+    return Promise.resolve();
+  }
+
+  /** The CSI node plugin alone, stopped or going on: a driver whose socket hangs. */
+  freezePlugin(frozen: boolean): void {
+    this.#parts.get('plugin')?.signal(frozen ? 'SIGSTOP' : 'SIGCONT');
+  }
+
+  async workloads(): Promise<readonly RunningWorkload[]> {
+    if (this.#bootId === undefined) return [];
+    const containers = await this.#runtime().list();
+    return containers.flatMap(({ slot, podUid, states }) =>
+      Object.entries(states).map(([volume, state]) => ({ slot, podUid, volume, state })),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.powerOff();
+    await Promise.all([this.#api.close(), this.#storage.close()]);
+  }
+
+  async #kill(part: Part): Promise<void> {
+    await this.#parts.get(part)?.kill();
+    this.#parts.delete(part);
+  }
+
+  #start(part: Part): void {
+    const args = this.#command(part);
+    if (args === undefined) return;
+    const { name, runId, folder } = this.#options;
+    const child = new ManagedProcess({
+      name: `${name}-${part}`,
+      command: process.execPath,
+      args,
+      // Starting a dozen processes at once is much of a test's time; they share the compiled code.
+      env: { NODE_COMPILE_CACHE: join(folder, 'compile-cache') },
+      logFile: join(this.#folder('logs'), `${part}.log`),
+      runId,
+    });
+    this.#parts.set(part, child);
+  }
+
+  #command(part: Part): readonly string[] | undefined {
+    const { host, port } = this.#storage.endpoint;
+    const memory = this.#folder('memory');
+    return machineCommand(part, {
+      ...this.#options,
+      kubeconfig: this.#kubeconfig,
+      csiSocket: this.#socket('csi'),
+      runtimeSocket: this.#socket('runtime'),
+      kubeletDir: this.kubeletDir,
+      mountinfoFile: this.mountinfoFile,
+      bootIdFile: join(memory, 'boot_id'),
+      healthzPort: this.#healthzPort,
+      arrayNbd: `${host}:${port}`,
+    });
+  }
+
+  #runtime(): RuntimeClient {
+    return new RuntimeClient(this.#socket('runtime'));
+  }
+
+  #socket(name: string): string {
+    return join(this.#folder('memory'), `${name}.sock`);
+  }
+
+  get #kubeconfig(): string {
+    return join(this.#folder('memory'), 'kubeconfig');
+  }
+
+  #folder(name: 'disk' | 'memory' | 'logs'): string {
+    return join(this.#options.folder, this.name, name);
+  }
+}
+
+/** The root and the kubelet's directory, both shared, as on a host that runs a kubelet. */
+function freshMountTable(kubeletDir: string): string {
+  return [
+    '21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw',
+    `22 21 8:2 / ${kubeletDir} rw,relatime shared:2 - ext4 /dev/kubelet rw`,
+    '',
+  ].join('\n');
+}
