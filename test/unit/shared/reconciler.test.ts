@@ -130,6 +130,18 @@ describe('the loop', () => {
     expect(state.decidedAt).toEqual([1_000_000, 1_007_777]);
   });
 
+  it('does not let a fact wait for a later wake-up', async () => {
+    const { clock, state, acted, reconciler } = setUp();
+    state.wakeAt = 1_030_000;
+    reconciler.start();
+    await clock.advance(1000);
+    reconciler.post({ kind: 'Want', key: 'a' });
+    await clock.advance(0);
+    expect(acted).toEqual(['a']);
+    await clock.advance(60_000);
+    expect(state.decidedAt).toContain(1_030_000);
+  });
+
   it('wakes for the end of a back-off, and stops trying when it is not wanted', async () => {
     const attempts: number[] = [];
     const { clock, reconciler } = setUp({

@@ -120,6 +120,16 @@ describe('one key', () => {
     expect((nextWakeAt(queue, 20_003) as number) - 20_003).toBeLessThanOrEqual(100);
   });
 
+  it('owes nothing to a run that ended while it was not wanted', () => {
+    const queue = createWorkQueue();
+    for (const outcome of [done, refused, noAnswer]) {
+      expect(started(queue, [taint], 0)).toEqual([taint.key]);
+      offer(queue, [], 1);
+      settle(queue, taint.key, outcome, 2);
+    }
+    expect(started(queue, [taint], 3)).toEqual([taint.key]);
+  });
+
   it('ignores the settling of what does not run', () => {
     const queue = createWorkQueue();
     settle(queue, 'never heard of', done, 0);
@@ -154,6 +164,18 @@ describe('scopes', () => {
     expect(started(queue, [release, evict1, elsewhere], 0)).toEqual([release.key, elsewhere.key]);
     settle(queue, release.key, done, 1);
     expect(started(queue, [release, evict1, elsewhere], 2)).toEqual([evict1.key]);
+  });
+
+  it('keeps a running action in the scope in which it was started', () => {
+    const queue = createWorkQueue();
+    offer(queue, [evict1], 0);
+    const moved = { ...evict1, scope: 'node-9', exclusive: true };
+    expect(started(queue, [moved, elsewhere], 1)).toEqual([elsewhere.key]);
+    expect(inFlight(queue, 'node-1')).toBe(1);
+    settle(queue, evict1.key, refused, 2);
+    expect([inFlight(queue, 'node-1'), inFlight(queue, 'node-9')]).toEqual([0, 1]);
+    // Anew, it belongs to the scope that it names now.
+    expect(started(queue, [moved, elsewhere], 10_000)).toEqual([]);
   });
 
   it('waits for an action of the scope that is no longer wanted but still runs', () => {
