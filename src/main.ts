@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { runController } from './controller-mode/controller.ts';
 import { runNode } from './node-mode/node.ts';
 import type { Config } from './shared/config.ts';
@@ -55,6 +57,8 @@ async function run(config: Config): Promise<void> {
   const signal = stopOnSignal(log);
   log.info({ version, config }, 'starting');
   const shell = {
+    // A restarted container of the same pod is another one, and must wait for its predecessor's lease.
+    instance: `${hostname()}_${randomUUID().slice(0, 8)}`,
     clock: systemClock,
     random: Math.random,
     log,

@@ -1,7 +1,214 @@
 import type { Config } from '../shared/config.ts';
+import { CsiConnection } from '../shared/csi/connection.ts';
+import { CsiController, performCsi } from '../shared/csi/controller.ts';
+import { readDriverName } from '../shared/csi/identity.ts';
+import { Announcer } from '../shared/announcer.ts';
+import type { Effect, Reply } from '../shared/effect.ts';
+import { serveHttp } from '../shared/http.ts';
+import { performKubernetes } from '../shared/kubernetes/client.ts';
+import { type ApiServer, loadApiServer } from '../shared/kubernetes/kube-config.ts';
+import { type LabelSelector, parseLabelSelector } from '../shared/kubernetes/label-selector.ts';
+import { LeaderLease } from '../shared/kubernetes/leader-lease.ts';
+import { plainTime } from '../shared/kubernetes/micro-time.ts';
+import { eventLimit, Recorder } from '../shared/kubernetes/recorder.ts';
+import { Transport } from '../shared/kubernetes/transport.ts';
+import { Reconciler } from '../shared/reconciler.ts';
 import type { Shell } from '../shared/shell.ts';
+import { act } from './act.ts';
+import type { Action } from './actions.ts';
+import { watchDriver } from './driver-source.ts';
+import type { Fact } from './facts.ts';
+import { fencePolicy } from './fence-policy.ts';
+import { measured } from './measure.ts';
+import { controllerMode } from './mode.ts';
+import { perform } from './perform.ts';
+import type { Policy } from './policy.ts';
+import { createReflectors } from './sources.ts';
+import { type State, initialState } from './state.ts';
 
-/** Runs controller mode until the shell's signal aborts and everything is drained. */
-export async function runController(_config: Config, shell: Shell): Promise<void> {
-  await shell.clock.sleep(Number.MAX_SAFE_INTEGER, shell.signal);
+/** A driver that is asked for its name is asked again after this. */
+const nameRetryMs = 1000;
+const drainMs = 5000;
+
+/**
+ * Runs controller mode until the signal aborts and everything is drained. Rejects if it cannot
+ * begin (no API server configured, port taken) or if the core broke. All wiring stands here.
+ */
+export async function runController(config: Config, shell: Shell): Promise<void> {
+  const server = loadApiServer(config.kubeconfig);
+  let driver = config.driverName;
+  const connection = new CsiConnection({
+    address: config.csiAddress,
+    clock: shell.clock,
+    onCall: ({ method, code, seconds }) =>
+      shell.metrics.csiOperation({ driver, method, code, seconds }),
+  });
+  try {
+    driver ||= await askName(connection, config, shell);
+    if (driver !== '') await runFor({ config, shell, server, connection, driver });
+  } finally {
+    connection.close();
+  }
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly shell: Shell;
+  readonly server: ApiServer;
+  readonly connection: CsiConnection;
+  readonly driver: string;
+}
+
+async function runFor(parts: Parts): Promise<void> {
+  const { config, shell, driver, connection } = parts;
+  const { clock, log, metrics, signal } = shell;
+  const transports = createTransports(parts);
+  const policy = policyOf(config, driver);
+  log.info({ driver, fence: policy.fence }, 'running for this driver');
+  const state = initialState(policy, clock.now());
+  const crash = Promise.withResolvers<never>();
+  const csi = new CsiController({ connection, clock, deadlineMs: config.timeoutMs });
+  const post = (fact: Fact): void => reconciler.post(fact);
+  const leader = createLeader(parts, transports.leases, post);
+  const recorder = new Recorder({
+    transport: transports.events,
+    mode: 'controller',
+    instance: shell.instance,
+    clock,
+  });
+  const announcer = new Announcer({ record: (notice) => recorder.record(notice), clock, log });
+  const world = {
+    mayWrite: () => !config.leaderElection || leader.valid(),
+    perform: (effect: Effect): Promise<Reply> =>
+      effect.target === 'csi'
+        ? performCsi(csi, effect)
+        : performKubernetes(transports.calls, effect, config.timeoutMs),
+  };
+  const reconciler = new Reconciler<State, Fact, Action>({
+    mode: measured(controllerMode, shell),
+    state,
+    clock,
+    log,
+    act: (action) => perform(act(action, { driver, wallTime: plainTime(clock.wallTime()) }), world),
+    announce: (notices) => announcer.announce(notices),
+    fatal: crash.reject,
+    drainMs,
+    onLag: (lagMs) => metrics.setEventLoopLag(lagMs / 1000),
+  });
+  const selectors = parseSelectors(config.podSelectors);
+  const { namespace } = config;
+  const options = { transport: transports.calls, driver, namespace, selectors, post, shell };
+  const reflectors = createReflectors(options);
+  const http = await serve(parts, state, leader);
+  const stopDriver = watchDriver({ csi, clock, log, post });
+  try {
+    reconciler.start();
+    for (const reflector of reflectors) reflector.start();
+    if (config.leaderElection) leader.start();
+    else post({ kind: 'Leadership', leading: true, renewal: '' });
+    await Promise.race([aborted(signal), crash.promise]);
+  } finally {
+    stopDriver();
+    for (const reflector of reflectors) reflector.stop();
+    await Promise.all([reconciler.stop(), http?.close()]);
+    announcer.stop();
+    // Last: while an action of ours may still run, nobody else should act.
+    if (config.leaderElection) await leader.stop();
+    for (const transport of Object.values(transports)) transport.close();
+  }
+}
+
+/** Leases and Events have clients of their own: neither may wait behind the other, or behind us. */
+function createTransports({ server, config, shell }: Parts): {
+  readonly calls: Transport;
+  readonly leases: Transport;
+  readonly events: Transport;
+} {
+  const { clock, random } = shell;
+  const limit = { perSecond: config.kubeApiQps, burst: config.kubeApiBurst };
+  return {
+    calls: new Transport({ server, clock, random, limit }),
+    leases: new Transport({ server, clock, random, limit: undefined }),
+    events: new Transport({ server, clock, random, limit: eventLimit }),
+  };
+}
+
+function createLeader(
+  { config, shell, driver }: Parts,
+  transport: Transport,
+  post: (fact: Fact) => void,
+): LeaderLease {
+  return new LeaderLease({
+    perform: (effect, deadlineMs) => performKubernetes(transport, effect, deadlineMs),
+    // The Lease must come back through the watch of our own namespace to prove that watch.
+    namespace: config.namespace,
+    driver,
+    identity: shell.instance,
+    leaseDurationMs: config.leaderElectionLeaseDurationMs,
+    renewDeadlineMs: config.leaderElectionRenewDeadlineMs,
+    retryPeriodMs: config.leaderElectionRetryPeriodMs,
+    clock: shell.clock,
+    random: shell.random,
+    log: shell.log,
+    onChange: ({ leading, resourceVersion }) =>
+      post({ kind: 'Leadership', leading, renewal: leading ? resourceVersion : '' }),
+  });
+}
+
+function policyOf(config: Config, driver: string): Policy {
+  return {
+    driver,
+    namespace: config.namespace,
+    heartbeatIntervalMs: config.heartbeatIntervalMs,
+    lostAfterMs: config.lostAfterMs,
+    kubeletLostAfterMs: config.kubeletLostAfterMs,
+    cooldownMs: config.cooldownMs,
+    timeoutMs: config.timeoutMs,
+    maxLostNodes: config.maxLostNodes,
+    dryRun: config.dryRun,
+    fence: fencePolicy(config.fence, driver, config.unsafeMoveWithoutFence),
+    leaderElection: config.leaderElection,
+  };
+}
+
+/** The configuration has been checked, so a selector that cannot be read is a bug. */
+function parseSelectors(texts: readonly string[]): readonly LabelSelector[] {
+  return texts.map((text) => {
+    const parsed = parseLabelSelector(text);
+    if (parsed.kind !== 'Selector') throw new Error(`--pod-selector ${parsed.message}`);
+    return parsed.selector;
+  });
+}
+
+async function askName(connection: CsiConnection, config: Config, shell: Shell): Promise<string> {
+  for (let asked = 0; !shell.signal.aborted; asked += 1) {
+    const { outcome, name } = await readDriverName(connection, config.timeoutMs);
+    if (name !== '') return name;
+    if (asked === 0) shell.log.warn({ ...outcome }, 'waiting for the driver to say its name');
+    await shell.clock.sleep(nameRetryMs, shell.signal);
+  }
+  return '';
+}
+
+async function serve(
+  { config, shell }: Parts,
+  state: State,
+  leader: LeaderLease,
+): Promise<Awaited<ReturnType<typeof serveHttp>> | undefined> {
+  if (config.httpEndpoint === '') return undefined;
+  return serveHttp({
+    endpoint: config.httpEndpoint,
+    metricsPath: config.metricsPath,
+    metrics: shell.metrics,
+    log: shell.log,
+    isReady: () => Object.values(state.sources).every((source) => source.synced),
+    isLeadershipHealthy: () => !state.leading || !config.leaderElection || leader.valid(),
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }

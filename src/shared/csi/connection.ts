@@ -2,7 +2,7 @@ import type { ServiceError } from '@grpc/grpc-js';
 import { Client, connectivityState, credentials, Metadata } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
 import type { Outcome } from '../outcome.ts';
-import { grpcCodeName, outcomeOfGrpc, unknown } from '../outcome.ts';
+import { outcomeOfGrpc, unknown } from '../outcome.ts';
 import { csiMethods } from './definition.ts';
 import type { CallPath, Calls } from './messages.ts';
 
@@ -16,8 +16,8 @@ export interface CallResult<Answer> {
 export interface CallSample {
   /** `/csi.v1.<Service>/<Method>`. */
   readonly method: string;
-  /** As Go's gRPC spells it (`OK`, `DeadlineExceeded`), like the sidecars' metrics do. */
-  readonly code: string;
+  /** The gRPC status code. */
+  readonly code: number;
   readonly seconds: number;
 }
 
@@ -109,7 +109,7 @@ export class CsiConnection {
   }
 
   #report(method: string, code: number, durationMs: number): void {
-    this.#options.onCall?.({ method, code: goCodeName(code), seconds: durationMs / 1_000 });
+    this.#options.onCall?.({ method, code, seconds: durationMs / 1_000 });
   }
 
   /** Follows the channel's state, and asks for a new connection whenever it has none. */
@@ -128,14 +128,4 @@ export class CsiConnection {
     if (connected) this.#connections += 1;
     this.#options.onConnected?.(connected);
   }
-}
-
-/** `DEADLINE_EXCEEDED` as Go writes it: `DeadlineExceeded` (google.golang.org/grpc codes). */
-function goCodeName(code: number): string {
-  if (code === 0) return 'OK';
-  if (code === 1) return 'Canceled';
-  return grpcCodeName(code)
-    .split('_')
-    .map((word) => word.slice(0, 1) + word.slice(1).toLowerCase())
-    .join('');
 }
