@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { LeaseView } from '../../../../src/shared/model.ts';
+import type { WatchFact } from '../../../../src/shared/watch-fact.ts';
 import { leaseView } from '../../../../src/shared/kubernetes/convert.ts';
 import { KnownObjects } from '../../../../src/shared/kubernetes/known-objects.ts';
 import { identified, type ObjectJson } from '../../../../src/shared/kubernetes/watch-event.ts';
@@ -18,8 +19,9 @@ function setUp() {
   return { known, change };
 }
 
-function uidOf(fact: { object?: { uid: string }; uid?: string }): string {
-  return fact.object?.uid ?? fact.uid ?? '';
+function uidOf(fact: WatchFact<LeaseView>): string {
+  if (fact.kind === 'Upserted') return fact.object.uid;
+  return fact.kind === 'Removed' ? fact.uid : '';
 }
 
 describe('KnownObjects', () => {
