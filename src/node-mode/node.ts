@@ -33,11 +33,17 @@ const nameRetryMs = 1000;
 export async function runNode(config: Config, shell: Shell): Promise<void> {
   const { clock, random } = shell;
   const server = loadApiServer(config.kubeconfig);
-  const connection = new CsiConnection({ address: config.csiAddress, clock });
+  // Known from the start unless the driver has yet to say it.
+  let driverName = config.driverName;
+  const connection = new CsiConnection({
+    address: config.csiAddress,
+    clock,
+    onCall: (call) => shell.metrics.csiOperation({ driver: driverName, ...call }),
+  });
   // No client-side limit: a heartbeat must not wait, and it is the only thing sent.
   const transport = new Transport({ server, clock, random, limit: undefined });
   try {
-    const driverName = config.driverName || (await askName(connection, config, shell));
+    driverName ||= await askName(connection, config, shell);
     if (driverName !== '') await runAgent({ config, shell, driverName, connection, transport });
   } finally {
     connection.close();

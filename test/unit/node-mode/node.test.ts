@@ -85,6 +85,7 @@ function startAgent(more: readonly string[] = [], driver = [`--driver-name=${dri
     clock: systemClock,
     random: Math.random,
     log: silentLog,
+    instance: 'test',
     metrics: createMetrics({ version: 'test', mode: 'node', startedAt: 0 }),
     signal: stop.signal,
   });
