@@ -57,7 +57,7 @@ async function run(config: Config): Promise<void> {
   const signal = stopOnSignal(log);
   log.info({ version, config }, 'starting');
   const shell = {
-    // A restarted container of the same pod is another one, and must wait for its predecessor's lease.
+    // A restarted container of the same pod is another one: it waits for its predecessor's lease.
     instance: `${hostname()}_${randomUUID().slice(0, 8)}`,
     clock: systemClock,
     random: Math.random,

@@ -27,7 +27,7 @@ const layerNames = ['words', 'kernel', 'mode', 'shell', 'adapter', 'edge', 'wiri
 const words = ['clock', 'outcome', 'mode', 'effect', 'model', 'names', 'record', 'watch-fact'];
 const kernel = ['workqueue'];
 const adapters = ['mounts', 'boot-id', 'kubelet-health', 'kubelet-volumes', 'machine', 'look'];
-const edges = ['act', 'sources', 'events', 'poller'];
+const edges = ['act', 'perform', 'measure', 'sources', 'driver-source', 'events', 'poller'];
 const wiring = ['controller', 'node'];
 
 /**

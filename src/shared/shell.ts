@@ -4,7 +4,7 @@ import type { Metrics } from './metrics.ts';
 
 /** What every part of a running process gets from its entry point, and tests from themselves. */
 export interface Shell {
-  /** Who of several replicas this process is, unlike any other: leader election and Events name it. */
+  /** Which replica this is, unlike any other: leader election and Events name it. */
   readonly instance: string;
   readonly clock: Clock;
   /** Uniform in [0, 1), for jitter only. */
