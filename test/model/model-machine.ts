@@ -1,0 +1,243 @@
+/** A worker node of the synchronous world: carries out what `decideKubelet` wants, at once. */
+import { csiVolumesOf } from './csi-volumes.ts';
+import { decideKubelet } from './kubelet.ts';
+import type {
+  KubeletAction,
+  KubeletMemory,
+  KubeletSettings,
+  KubeletView,
+  MachineState,
+  VolumeOnMachine,
+  Workload,
+} from './kubelet-action.ts';
+import { kubeletDefaults } from './kubelet-action.ts';
+import type { Store } from './store.ts';
+
+export interface ModelMachineOptions {
+  readonly name: string;
+  readonly store: Store;
+  readonly drivers: readonly { readonly name: string; readonly nodeId: string }[];
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly settings?: Partial<KubeletSettings>;
+}
+
+export interface RunningWorkload {
+  readonly podUid: string;
+  readonly volumes: readonly VolumeOnMachine[];
+}
+
+const freshMemory: KubeletMemory = {
+  registered: false,
+  leaseRenewedAt: undefined,
+  statusPostedAt: undefined,
+};
+const emptyMachine: MachineState = { staged: [], published: [], workloads: [] };
+
+export class ModelMachine {
+  readonly name: string;
+  /** What the kubelet says of itself. */
+  ready = true;
+  readonly #options: ModelMachineOptions;
+  readonly #settings: KubeletSettings;
+  #machine: MachineState = emptyMachine;
+  #memory: KubeletMemory = freshMemory;
+  #boots = 1;
+  #powered = true;
+  #kubelet = true;
+  #frozen = false;
+  #cut = false;
+
+  constructor(options: ModelMachineOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.#settings = { ...kubeletDefaults, ...options.settings };
+  }
+
+  get bootId(): string {
+    return `${this.name}-boot-${this.#boots}`;
+  }
+
+  /** Everything stops at once; mounts and containers are gone, as after a pulled plug. */
+  powerOff(): void {
+    this.#powered = false;
+    this.#machine = emptyMachine;
+    this.#memory = freshMemory;
+  }
+
+  /** A new life of the machine, with a new boot id, not frozen. */
+  boot(): void {
+    this.powerOff();
+    this.#boots += 1;
+    this.#powered = true;
+    this.#kubelet = true;
+    this.#frozen = false;
+  }
+
+  /** The workloads go on: they belong to the container runtime. */
+  killKubelet(): void {
+    this.#kubelet = false;
+    this.#memory = freshMemory;
+  }
+
+  startKubelet(): void {
+    this.#kubelet = true;
+  }
+
+  /** Nothing runs, everything is kept: SIGSTOP of the whole machine, or a suspended guest. */
+  freeze(frozen: boolean): void {
+    this.#frozen = frozen;
+  }
+
+  /** Without the API the kubelet leaves everything as it is; the workloads go on. */
+  cutApi(cut: boolean): void {
+    this.#cut = cut;
+  }
+
+  get #alive(): boolean {
+    return this.#powered && !this.#frozen;
+  }
+
+  /** What could write right now, by pod uid. */
+  get running(): readonly RunningWorkload[] {
+    if (!this.#alive) return [];
+    return this.#machine.workloads
+      .filter(({ state }) => state === 'running')
+      .map(({ podUid }) => ({
+        podUid,
+        volumes: this.#machine.published.filter((one) => one.podUid === podUid),
+      }));
+  }
+
+  get machine(): MachineState {
+    return this.#machine;
+  }
+
+  /** The containers of a pod end by themselves. */
+  exit(podUid: string, state: 'succeeded' | 'failed'): void {
+    this.#setWorkload({ podUid, state });
+  }
+
+  /** Decides and acts once; later steps see what came of it. */
+  step(now: number): void {
+    if (!this.#alive || !this.#kubelet || this.#cut) return;
+    const done = new Set<string>();
+    for (const action of decideKubelet(this.#view(), now, this.#settings)) {
+      if (done.has(action.key)) continue;
+      done.add(action.key);
+      this.#act(action, now);
+    }
+  }
+
+  #view(): KubeletView {
+    const { store, drivers, labels } = this.#options;
+    const { name } = this;
+    return {
+      nodeName: name,
+      bootId: this.bootId,
+      ...(labels === undefined ? {} : { labels }),
+      drivers,
+      ready: this.ready,
+      synced: true,
+      node: store.find('nodes', name),
+      csiNode: store.find('csinodes', name),
+      lease: store.find('leases', name, 'kube-node-lease'),
+      pods: store
+        .all('pods')
+        .filter((pod) => pod.spec.nodeName === name)
+        .map((pod) => {
+          const volumes = csiVolumesOf(store, pod);
+          const claims = (pod.spec.volumes ?? []).filter(
+            (volume) => volume.persistentVolumeClaim !== undefined,
+          );
+          return { pod, volumes: volumes.length < claims.length ? undefined : volumes };
+        }),
+      attachments: store
+        .all('volumeattachments')
+        .filter((attachment) => attachment.spec.nodeName === name),
+      machine: this.#machine,
+      memory: this.#memory,
+      timestamp: store.timestamp(),
+      microTimestamp: store.microTimestamp(),
+    };
+  }
+
+  #act(action: KubeletAction, now: number): void {
+    const { store } = this.#options;
+    const status = { subresource: 'status' } as const;
+    const { staged, published } = this.#machine;
+    switch (action.kind) {
+      case 'createNode':
+        store.create('nodes', action.object);
+        this.#memory = { ...this.#memory, registered: true };
+        return;
+      case 'createCsiNode':
+        store.create('csinodes', action.object);
+        return;
+      case 'createLease':
+        store.create('leases', action.object);
+        this.#memory = { ...this.#memory, leaseRenewedAt: now };
+        return;
+      case 'renewLease': {
+        const place = { namespace: 'kube-node-lease', name: this.name };
+        store.patch('leases', place, action.body);
+        this.#memory = { ...this.#memory, leaseRenewedAt: now };
+        return;
+      }
+      case 'patchNodeStatus':
+        store.patch('nodes', { name: this.name }, action.body, status);
+        this.#memory = { ...this.#memory, statusPostedAt: now, registered: true };
+        return;
+      case 'patchPodStatus':
+        store.patch('pods', action.pod.metadata, action.body, status);
+        return;
+      case 'deletePod':
+        store.delete('pods', action.pod.metadata, {
+          uid: action.pod.metadata.uid,
+          gracePeriodSeconds: 0,
+        });
+        return;
+      case 'stage':
+        this.#machine = { ...this.#machine, staged: [...staged, onMachine(action.volume)] };
+        return;
+      case 'publish': {
+        const entry = { ...onMachine(action.volume), podUid: action.pod.metadata.uid };
+        this.#machine = { ...this.#machine, published: [...published, entry] };
+        return;
+      }
+      case 'unpublish': {
+        const rest = published.filter(
+          (one) => one.podUid !== action.podUid || !same(one, action.volume),
+        );
+        this.#machine = { ...this.#machine, published: rest };
+        return;
+      }
+      case 'unstage': {
+        const rest = staged.filter((one) => !same(one, action.volume));
+        this.#machine = { ...this.#machine, staged: rest };
+        return;
+      }
+      case 'startWorkload':
+        this.#setWorkload({ podUid: action.pod.metadata.uid, state: 'running' });
+        return;
+      case 'stopWorkload':
+        this.#setWorkload({ podUid: action.podUid, state: 'failed' });
+    }
+  }
+
+  #setWorkload(workload: Workload): void {
+    // What ended and is not the pod in question is of no use to anybody: forget it.
+    const others = this.#machine.workloads.filter(
+      ({ podUid, state }) =>
+        podUid !== workload.podUid && (state === 'running' || this.#options.store.hasUid(podUid)),
+    );
+    this.#machine = { ...this.#machine, workloads: [...others, workload] };
+  }
+}
+
+function onMachine({ driver, handle }: VolumeOnMachine): VolumeOnMachine {
+  return { driver, handle };
+}
+
+function same(a: VolumeOnMachine, b: VolumeOnMachine): boolean {
+  return a.driver === b.driver && a.handle === b.handle;
+}
