@@ -47,6 +47,7 @@ const notMine: readonly [name: string, path: string][] = [
   ['another kind of volume of that name', `${dir}/pods/0a-1b/volumes/kubernetes.io~nfs/pv-1`],
   ['a block volume whose name begins alike', `${csi}/volumeDevices/staging/pv-10`],
   ['a directory beside the kubelet', `${dir}x/pods/0a-1b/volumes/kubernetes.io~csi/pv-1/mount`],
+  ['a directory whose name goes on', `${dir}-pods/0a-1b/volumes/kubernetes.io~csi/pv-1/mount`],
   ['another kubelet', '/other/pods/0a-1b/volumes/kubernetes.io~csi/pv-1/mount'],
   ['the kubelet directory itself', dir],
   ['the root', '/'],

@@ -93,6 +93,10 @@ describe('readMounts', () => {
     await expect(readMounts('/proc/self/no-such-table')).rejects.toThrow(/ENOENT/);
   });
 
+  it('rejects a file that is another at each reading', async () => {
+    await expect(readMounts('/proc/sys/kernel/random/uuid')).rejects.toThrow(/changed during/);
+  });
+
   it('takes only a table that stands still', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'mounts-'));
     const path = join(directory, 'mountinfo');
