@@ -2,16 +2,26 @@ import type { JsonObject, KubernetesEffect, Reply, Resource } from '../effect.ts
 import type { HttpReply, HttpRequest } from './http-message.ts';
 import type { Transport } from './transport.ts';
 
+const core = '/api/v1';
+const storage = '/apis/storage.k8s.io/v1';
+const coordination = '/apis/coordination.k8s.io/v1';
+
+/** Everything that we act on or watch. */
+export type WatchedResource = Resource | 'csinodes' | 'csidrivers' | 'namespaces' | 'configmaps';
+
 /** Where a resource lives in the API, and whether its objects have a namespace. */
-const places: Readonly<Record<Resource, { readonly group: string; readonly namespaced: boolean }>> =
-  {
-    pods: { group: '/api/v1', namespaced: true },
-    nodes: { group: '/api/v1', namespaced: false },
-    persistentvolumes: { group: '/api/v1', namespaced: false },
-    persistentvolumeclaims: { group: '/api/v1', namespaced: true },
-    volumeattachments: { group: '/apis/storage.k8s.io/v1', namespaced: false },
-    leases: { group: '/apis/coordination.k8s.io/v1', namespaced: true },
-  };
+const places: Readonly<Record<WatchedResource, { group: string; namespaced: boolean }>> = {
+  pods: { group: core, namespaced: true },
+  nodes: { group: core, namespaced: false },
+  persistentvolumes: { group: core, namespaced: false },
+  persistentvolumeclaims: { group: core, namespaced: true },
+  namespaces: { group: core, namespaced: false },
+  configmaps: { group: core, namespaced: true },
+  volumeattachments: { group: storage, namespaced: false },
+  csinodes: { group: storage, namespaced: false },
+  csidrivers: { group: storage, namespaced: false },
+  leases: { group: coordination, namespaced: true },
+};
 
 export type KubernetesReply = Extract<Reply, { target: 'kubernetes' }>;
 
@@ -75,7 +85,7 @@ function deleteOptions(effect: { uid: string; gracePeriodSeconds?: number }): Js
 }
 
 /** The path of a collection; without a namespace, that of all namespaces. */
-export function collectionPath(resource: Resource, namespace: string): string {
+export function collectionPath(resource: WatchedResource, namespace: string): string {
   const { group } = places[resource];
   return namespace === ''
     ? `${group}/${resource}`

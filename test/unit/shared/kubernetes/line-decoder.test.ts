@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { LineDecoder } from '../../../../src/shared/kubernetes/line-decoder.ts';
 
 function decode(chunks: readonly Buffer[], maxLineBytes?: number): (string | undefined)[] {

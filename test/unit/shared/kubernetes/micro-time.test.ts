@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { microTime, plainTime } from '../../../../src/shared/kubernetes/micro-time.ts';
 
 describe('microTime', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { RateLimiter } from '../../../../src/shared/kubernetes/rate-limiter.ts';
 
 describe('RateLimiter', () => {

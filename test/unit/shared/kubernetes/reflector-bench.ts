@@ -71,8 +71,12 @@ export function lineOf(fact: WatchFact<LeaseView>): string {
       return `Upserted ${fact.object.name}/${fact.object.uid}@${fact.object.resourceVersion}`;
     case 'Removed':
       return `Removed ${fact.name}/${fact.uid}`;
-    default:
+    case 'WatchAlive':
+    case 'WatchLost':
+    case 'WatchResumed':
       return fact.kind;
+    default:
+      throw new Error('no such fact');
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseWatchEvent } from '../../../../src/shared/kubernetes/watch-event.ts';
 
 function line(type: unknown, object: unknown): string {
