@@ -1,91 +1,59 @@
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { JsonObject } from '../../../src/shared/effect.ts';
+import { type ApiServer, startApiServer } from '../../double/api-server.ts';
+import type { Lease } from '../../model/objects.ts';
+import { Store } from '../../model/store.ts';
 
-interface Lease {
-  metadata: { resourceVersion?: string; annotations?: Record<string, string> };
-  spec: { holderIdentity: string; renewTime: string };
-}
-
-/** The one corner of the Kubernetes API that an agent sees: one Lease, written by compare-and-swap. */
+/** The Kubernetes API as an agent sees it: one Lease, which the controller writes to as well. */
 export class LeaseServer implements AsyncDisposable {
-  lease: Lease | undefined;
-  /** Every request as `METHOD path`, in order. */
-  readonly requests: string[] = [];
-  /** No request is answered while true. */
-  hangs = false;
-  #version = 0;
-  readonly #server = createServer((request, response) => {
-    void this.#answer(request).then((answer) => {
-      if (answer === undefined) return;
-      const [status, body] = answer;
-      response.writeHead(status, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(body));
-    });
-  });
+  readonly #store = new Store({ wallTime: () => Date.now() });
+  #api!: ApiServer;
 
   static async start(): Promise<LeaseServer> {
     const server = new LeaseServer();
-    await new Promise<void>((resolve) => {
-      server.#server.listen(0, '127.0.0.1', () => resolve());
-    });
+    server.#api = await startApiServer({ store: server.#store });
     return server;
   }
 
   get kubeconfig(): object {
-    const { port } = this.#server.address() as AddressInfo;
     return {
       apiVersion: 'v1',
       kind: 'Config',
       'current-context': 'test',
       contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
-      clusters: [{ name: 'test', cluster: { server: `http://127.0.0.1:${port}` } }],
+      clusters: [{ name: 'test', cluster: { server: this.#api.url } }],
       users: [{ name: 'test', user: { token: 'agent' } }],
     };
   }
 
-  /** As another writer of the same Lease: the agent's next compare-and-swap must lose. */
-  annotate(name: string, value: string | undefined): void {
-    if (this.lease === undefined) throw new Error('there is no Lease yet');
-    const annotations = { ...this.lease.metadata.annotations };
-    if (value === undefined) delete annotations[name];
-    else annotations[name] = value;
-    this.#store({ ...this.lease, metadata: { ...this.lease.metadata, annotations } });
+  get lease(): Lease | undefined {
+    return this.#store.all('leases')[0];
+  }
+
+  /** Every request as `METHOD path`, in order. */
+  get requests(): readonly string[] {
+    return this.#api.requests.map(({ method, path }) => `${method} ${path}`);
+  }
+
+  /** The statuses of all requests that were answered. */
+  get statuses(): readonly number[] {
+    return this.#api.requests.flatMap(({ status }) => (status === undefined ? [] : [status]));
+  }
+
+  hang(on: boolean): void {
+    this.#api.hang(on);
+  }
+
+  /** As the controller does: the agent's next compare-and-swap loses. Null removes. */
+  annotate(name: string, value: string | null): void {
+    const { lease } = this;
+    if (lease === undefined) throw new Error('there is no Lease yet');
+    const body: JsonObject = { metadata: { annotations: { [name]: value } } };
+    const { name: leaseName, namespace } = lease.metadata;
+    const result = this.#store.patch('leases', { name: leaseName, namespace }, body);
+    if (!result.ok) throw new Error(result.message);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => {
-      this.#server.close(resolve);
-    });
+    await this.#api[Symbol.asyncDispose]();
   }
-
-  async #answer(request: IncomingMessage): Promise<[number, unknown] | undefined> {
-    this.requests.push(`${request.method} ${request.url}`);
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    if (this.hangs) return undefined;
-    const body = Buffer.concat(chunks).toString('utf8');
-    const sent = body === '' ? undefined : (JSON.parse(body) as Lease);
-    if (request.method === 'POST' && sent !== undefined) {
-      return this.lease === undefined ? [201, this.#store(sent)] : [409, status(409)];
-    }
-    if (this.lease === undefined) return [404, status(404)];
-    if (request.method === 'GET') return [200, this.lease];
-    if (request.method !== 'PUT' || sent === undefined) return [405, status(405)];
-    const current = this.lease.metadata.resourceVersion;
-    return sent.metadata.resourceVersion === current
-      ? [200, this.#store(sent)]
-      : [409, status(409)];
-  }
-
-  #store(lease: Lease): Lease {
-    this.#version += 1;
-    const resourceVersion = String(this.#version);
-    this.lease = { ...lease, metadata: { ...lease.metadata, resourceVersion } };
-    return this.lease;
-  }
-}
-
-function status(code: number): object {
-  return { kind: 'Status', apiVersion: 'v1', status: 'Failure', code };
 }

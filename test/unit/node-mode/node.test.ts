@@ -111,7 +111,7 @@ async function renewalsIn(durationMs: number): Promise<number> {
   const seen = new Set<string>();
   const end = performance.now() + durationMs;
   while (performance.now() < end) {
-    seen.add(api.lease?.spec.renewTime ?? '');
+    seen.add(api.lease?.spec?.renewTime ?? '');
     await sleep(5);
   }
   return seen.size - 1;
@@ -122,7 +122,7 @@ describe('an agent on a machine', () => {
     startAgent();
     await until(() => report()?.driver === 'ok');
     expect(report()).toMatchObject({ bootId: 'boot-1', nodeId: 'id-a', kubelet: 'ok' });
-    expect(api.lease?.spec.holderIdentity).toBe('node-a/boot-1');
+    expect(api.lease?.spec?.holderIdentity).toBe('node-a/boot-1');
     expect(api.lease?.metadata).toMatchObject({ labels: { 'csi-failover.io/driver': driverName } });
     const leases = '/apis/coordination.k8s.io/v1/namespaces/storage/leases';
     const own = `${leases}/${driverName}.node-a`;
@@ -148,9 +148,11 @@ describe('an agent on a machine', () => {
     await until(() => report()?.clean !== undefined);
     expect(report()?.clean).toEqual({ epoch: 'e1', bootId: 'boot-1' });
     expect(api.lease?.metadata.annotations?.[fenceAnnotation]).toBe(text);
-    api.annotate(fenceAnnotation, undefined);
+    api.annotate(fenceAnnotation, null);
     await until(() => report()?.clean === undefined);
     expect(api.lease?.metadata.annotations).not.toHaveProperty([fenceAnnotation]);
+    // Otherwise nobody would have tried what happens when the controller writes in between.
+    expect(api.statuses).toContain(409);
   });
 
   it('is not clean while its mount table cannot be read', async () => {
@@ -181,7 +183,7 @@ describe('an agent on a machine', () => {
     startAgent();
     await until(() => report()?.bootId === 'boot-1');
     write('boot_id', 'boot-2\n');
-    await until(() => api.lease?.spec.holderIdentity === 'node-a/boot-2');
+    await until(() => api.lease?.spec?.holderIdentity === 'node-a/boot-2');
     expect(report()).toMatchObject({ bootId: 'boot-2' });
   });
 
@@ -224,9 +226,9 @@ describe('an agent on a machine', () => {
   it('goes on when the API server is back', async () => {
     startAgent();
     await until(() => report() !== undefined);
-    api.hangs = true;
+    api.hang(true);
     await sleep(800);
-    api.hangs = false;
+    api.hang(false);
     await until(() => report()?.driver === 'ok');
     expect(await renewalsIn(1000)).toBeGreaterThanOrEqual(5);
   });
@@ -246,7 +248,7 @@ describe('the end of an agent', () => {
   it('does not wait for an API server that hangs', async () => {
     const agent = startAgent();
     await until(() => report()?.driver === 'ok');
-    api.hangs = true;
+    api.hang(true);
     agent.stop();
     const asked = performance.now();
     await agent.ended;
