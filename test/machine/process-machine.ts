@@ -15,7 +15,6 @@ export interface ProcessMachineOptions extends MachineFlags {
   readonly folder: string;
   readonly runId: string;
   readonly api: Endpoint;
-  readonly token: string;
   /** Where the array serves its data. */
   readonly nbd: Endpoint;
 }
@@ -89,7 +88,9 @@ export class ProcessMachine implements Machine {
     writeFileSync(join(memory, 'boot_id'), `${this.#bootId}\n`);
     writeFileSync(this.mountinfoFile, freshMountTable(this.kubeletDir));
     const { host, port } = this.#api.endpoint;
-    writeKubeconfig(this.#kubeconfig, `http://${host}:${port}`, this.#options.token);
+    for (const who of ['kubelet', 'agent'] as const) {
+      writeKubeconfig(this.#kubeconfig(who), `http://${host}:${port}`, `${who}:${this.name}`);
+    }
     for (const part of ['runtime', 'plugin', 'kubelet', 'agent'] as const) this.#start(part);
     await eventually(() => this.#runtime().list(), {
       what: `the runtime of ${this.name} to answer`,
@@ -202,7 +203,7 @@ export class ProcessMachine implements Machine {
     const memory = this.#folder('memory');
     return machineCommand(part, {
       ...this.#options,
-      kubeconfig: this.#kubeconfig,
+      kubeconfig: this.#kubeconfig(part),
       csiSocket: this.#socket('csi'),
       runtimeSocket: this.#socket('runtime'),
       kubeletDir: this.kubeletDir,
@@ -221,8 +222,9 @@ export class ProcessMachine implements Machine {
     return join(this.#folder('memory'), `${name}.sock`);
   }
 
-  get #kubeconfig(): string {
-    return join(this.#folder('memory'), 'kubeconfig');
+  /** Each has a name of its own for the API server's journal. */
+  #kubeconfig(part: Part): string {
+    return join(this.#folder('memory'), `kubeconfig-${part}`);
   }
 
   #folder(name: 'disk' | 'memory' | 'logs'): string {
