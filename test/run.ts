@@ -32,6 +32,17 @@ const stages: readonly Stage[] = [
   },
   { name: 'bundle', plan: 'all', run: { command: ['node', 'build/bundle.ts'] } },
   { name: 'the bundle at work', plan: 'all', run: { tests: ['test/bundle.test.ts'] } },
+  { name: 'contract', plan: 'all', run: { tests: ['test/contract'] } },
+  {
+    name: 'simulation',
+    plan: 'all',
+    run: { command: ['node', 'test/simulation/simulate.ts', '--seeds', '200'] },
+  },
+  {
+    name: 'mutants that the simulation must catch',
+    plan: 'all',
+    run: { command: ['node', 'test/simulation/simulate.ts', '--mutants'] },
+  },
 ];
 
 interface Count {
