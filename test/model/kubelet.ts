@@ -61,7 +61,8 @@ function registration(
   if (view.lease !== undefined) {
     const spec = { holderIdentity: view.nodeName, renewTime: view.microTimestamp };
     actions.push({ kind: 'renewLease', key: 'lease', body: { spec } });
-  } else if (view.synced) {
+  } else if (view.synced && (node !== undefined || memory.registered)) {
+    // After the Node, so that the Lease has it as its owner.
     actions.push({ kind: 'createLease', key: 'lease', object: leaseObject(view, settings) });
   }
   return actions;

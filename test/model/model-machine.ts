@@ -11,6 +11,7 @@ import type {
   Workload,
 } from './kubelet-action.ts';
 import { kubeletDefaults } from './kubelet-action.ts';
+import { Gate } from './step.ts';
 import type { Store } from './store.ts';
 
 export interface ModelMachineOptions {
@@ -35,17 +36,27 @@ const emptyMachine: MachineState = { staged: [], published: [], workloads: [] };
 
 export class ModelMachine {
   readonly name: string;
-  /** What the kubelet says of itself. */
-  ready = true;
   readonly #options: ModelMachineOptions;
   readonly #settings: KubeletSettings;
   #machine: MachineState = emptyMachine;
   #memory: KubeletMemory = freshMemory;
+  #ready = true;
   #boots = 1;
   #powered = true;
   #kubelet = true;
   #frozen = false;
   #cut = false;
+  readonly #gate = new Gate(
+    'pods',
+    'nodes',
+    'persistentvolumes',
+    'persistentvolumeclaims',
+    'volumeattachments',
+    'csinodes',
+    'csidrivers',
+  );
+  /** Something changed here, so look even if nothing changed in the store. */
+  #changed = true;
 
   constructor(options: ModelMachineOptions) {
     this.#options = options;
@@ -57,8 +68,15 @@ export class ModelMachine {
     return `${this.name}-boot-${this.#boots}`;
   }
 
+  /** What the kubelet says of itself. */
+  set ready(ready: boolean) {
+    this.#ready = ready;
+    this.#changed = true;
+  }
+
   /** Everything stops at once; mounts and containers are gone, as after a pulled plug. */
   powerOff(): void {
+    this.#changed = true;
     this.#powered = false;
     this.#machine = emptyMachine;
     this.#memory = freshMemory;
@@ -66,6 +84,7 @@ export class ModelMachine {
 
   /** A new life of the machine, with a new boot id, not frozen. */
   boot(): void {
+    this.#changed = true;
     this.powerOff();
     this.#boots += 1;
     this.#powered = true;
@@ -75,21 +94,25 @@ export class ModelMachine {
 
   /** The workloads go on: they belong to the container runtime. */
   killKubelet(): void {
+    this.#changed = true;
     this.#kubelet = false;
     this.#memory = freshMemory;
   }
 
   startKubelet(): void {
+    this.#changed = true;
     this.#kubelet = true;
   }
 
   /** Nothing runs, everything is kept: SIGSTOP of the whole machine, or a suspended guest. */
   freeze(frozen: boolean): void {
+    this.#changed = true;
     this.#frozen = frozen;
   }
 
   /** Without the API the kubelet leaves everything as it is; the workloads go on. */
   cutApi(cut: boolean): void {
+    this.#changed = true;
     this.#cut = cut;
   }
 
@@ -114,18 +137,33 @@ export class ModelMachine {
 
   /** The containers of a pod end by themselves. */
   exit(podUid: string, state: 'succeeded' | 'failed'): void {
+    this.#changed = true;
     this.#setWorkload({ podUid, state });
   }
 
   /** Decides and acts once; later steps see what came of it. */
   step(now: number): void {
     if (!this.#alive || !this.#kubelet || this.#cut) return;
+    const open = this.#gate.open({ store: this.#options.store, now });
+    if (!open && !this.#changed) return;
+    this.#changed = false;
     const done = new Set<string>();
     for (const action of decideKubelet(this.#view(), now, this.#settings)) {
       if (done.has(action.key)) continue;
       done.add(action.key);
       this.#act(action, now);
+      this.#changed = true;
     }
+    this.#setWakeUp(now);
+  }
+
+  #setWakeUp(now: number): void {
+    const { leaseRenewedAt = 0, statusPostedAt = 0 } = this.#memory;
+    const { leaseRenewIntervalMs, statusIntervalMs, statusReportMs } = this.#settings;
+    this.#gate.wakeAt(leaseRenewedAt + leaseRenewIntervalMs);
+    this.#gate.wakeAt(statusPostedAt + statusReportMs);
+    if (statusPostedAt + statusIntervalMs > now)
+      this.#gate.wakeAt(statusPostedAt + statusIntervalMs);
   }
 
   #view(): KubeletView {
@@ -136,7 +174,7 @@ export class ModelMachine {
       bootId: this.bootId,
       ...(labels === undefined ? {} : { labels }),
       drivers,
-      ready: this.ready,
+      ready: this.#ready,
       synced: true,
       node: store.find('nodes', name),
       csiNode: store.find('csinodes', name),

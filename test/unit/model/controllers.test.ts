@@ -209,6 +209,15 @@ describe('kubelet', () => {
     expect(inUse('a') + inUse('b') + inUse('c')).toBe(1);
   });
 
+  it('owns its Lease and CSINode by its Node, so that they go with it', () => {
+    const cluster = new ModelCluster();
+    cluster.machine('a').powerOff();
+    cluster.store.delete('nodes', { name: 'a' });
+    cluster.run(second);
+    expect(cluster.store.find('leases', 'a', 'kube-node-lease')).toBeUndefined();
+    expect(cluster.store.find('csinodes', 'a')).toBeUndefined();
+  });
+
   it('starts nothing before the attachment is there', () => {
     const cluster = new ModelCluster();
     cluster.array.interfere = () => 'pending';
@@ -257,6 +266,33 @@ describe('kubelet', () => {
     expect(cluster.store.find('nodes', 'a')?.status?.nodeInfo?.bootID).not.toBe(before);
     expect(machine.running).toHaveLength(1);
     expect(cluster.array.publishedNodes(handleOf('data-web-0'))).toStrictEqual([nodeIdOf('a')]);
+  });
+});
+
+describe('attacher', () => {
+  it('retries a failed publish with growing pauses, and a hung one after its timeout', () => {
+    const cluster = new ModelCluster();
+    let calls: number[] = [];
+    cluster.array.interfere = () => {
+      calls.push(cluster.now);
+      return { error: 'not now' };
+    };
+    cluster.addStatefulSet('web');
+    cluster.run(20 * second);
+    expect(calls.length).toBeLessThanOrEqual(7);
+    const pauses = calls.slice(2).map((at, index) => at - (calls[index + 1] ?? 0));
+    expect(pauses.at(-1)).toBeGreaterThan(pauses[0] ?? 0);
+    calls = [];
+    cluster.array.interfere = () => {
+      calls.push(cluster.now);
+      return 'pending';
+    };
+    const error = (): string => cluster.attachmentOn('a')?.status?.attachError?.message ?? '';
+    cluster.run(60 * second, () => error().includes('DeadlineExceeded'));
+    expect(error()).toContain('DeadlineExceeded');
+    cluster.array.interfere = undefined;
+    cluster.run(300 * second, () => cluster.isRunning('web-0'));
+    expect(cluster.isRunning('web-0')).toBe(true);
   });
 });
 
