@@ -141,6 +141,12 @@ class Cluster implements AsyncDisposable {
     expect(this.listener.contradictions).toEqual([]);
   }
 
+  /** Waits until a watch is open, too: with paged lists it comes after the list. */
+  async watching(): Promise<void> {
+    await this.converged();
+    await until(() => this.api.watchCount === 1);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#reflector.stop();
     this.#transport.close();
@@ -182,7 +188,7 @@ describe.each([
     await using cluster = await Cluster.start(watchLists);
     cluster.create('a');
     cluster.begin();
-    await cluster.converged();
+    await cluster.watching();
     cluster.api.dropWatches();
     cluster.delete('a');
     cluster.create('a');
@@ -196,7 +202,7 @@ describe.each([
     await using cluster = await Cluster.start(watchLists);
     cluster.create('a');
     cluster.begin();
-    await cluster.converged();
+    await cluster.watching();
     await cluster.api.refuse(true);
     cluster.delete('a');
     for (let i = 0; i < 5; i += 1) cluster.create(`b-${i}`);
@@ -210,7 +216,7 @@ describe.each([
     await using cluster = await Cluster.start(watchLists);
     cluster.create('a');
     cluster.begin();
-    await cluster.converged();
+    await cluster.watching();
     cluster.api.hang(true);
     await until(() => cluster.listener.lost);
     cluster.create('b');
@@ -222,7 +228,7 @@ describe.each([
     await using cluster = await Cluster.start(watchLists);
     cluster.create('a');
     cluster.begin();
-    await cluster.converged();
+    await cluster.watching();
     cluster.api.injectIntoWatches('{"type":"MODIFIED","object":{"meta\n');
     await until(() => cluster.listener.kinds.filter((kind) => kind === 'Replaced').length === 2);
     cluster.create('b');
