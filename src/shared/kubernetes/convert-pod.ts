@@ -115,7 +115,7 @@ export function podVolume(pod: string, volume: JsonObject): readonly PodVolume[]
   return [{ kind: 'foreign', name, source: interned(source), readOnly }];
 }
 
-/** A generic ephemeral volume's claim is named after pod and volume (component-helpers ephemeral). */
+/** A generic ephemeral volume's claim is named `<pod>-<volume>` (component-helpers ephemeral). */
 function claimOf(pod: string, volume: string, source: string, fields: JsonObject): string {
   if (source === 'persistentVolumeClaim') return textIn(fields.claimName);
   return source === 'ephemeral' ? `${pod}-${volume}` : '';

@@ -87,7 +87,7 @@ function taint(json: unknown): Taint {
   };
 }
 
-/** A core/v1 NodeSelector; undefined if there is none. A term without requirements matches nothing. */
+/** A core/v1 NodeSelector; undefined if there is none. An empty term matches nothing. */
 export function nodeSelectorTerms(selector: JsonObject): NodeSelectorTerms | undefined {
   if (!Array.isArray(selector.nodeSelectorTerms)) return undefined;
   return listIn(selector.nodeSelectorTerms).map((term) => {

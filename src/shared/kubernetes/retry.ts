@@ -26,7 +26,7 @@ export function retryDelayMs(question: RetryQuestion, random: () => number): num
   return Math.max(askedMs, backoffMs / 2) + random() * backoffMs;
 }
 
-/** The API server always writes whole seconds (apiserver pkg/util/flowcontrol); dates are ignored. */
+/** The API server writes whole seconds (apiserver pkg/util/flowcontrol); dates are ignored. */
 export function retryAfterMs(header: string | undefined): number | undefined {
   if (header === undefined || !/^\d{1,6}$/.test(header.trim())) return undefined;
   return Number(header) * 1000;
