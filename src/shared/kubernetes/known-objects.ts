@@ -29,7 +29,7 @@ export class KnownObjects<V extends View> {
     }
   }
 
-  /** The facts in "this object is now so"; `view` is undefined if it is of no interest (any more). */
+  /** The facts in "this object is now so"; without a `view` it is of no interest (any more). */
   changed(object: ObjectJson, view: V | undefined): readonly WatchFact<V>[] {
     const key = keyOf(object);
     const known = this.#known.get(key);
