@@ -15,7 +15,9 @@ export interface LeaseTarget {
   readonly resourceVersion: string;
 }
 
-/** Everything this mode can do to the world. Each one is idempotent and carries its precondition. */
+/**
+ * Everything this mode can do to the world. Each one is idempotent and carries its precondition.
+ */
 export type Action = KeyedAction & { readonly node: string } & (
     | {
         readonly kind: 'BeginEpisode';

@@ -10,7 +10,7 @@ import { failover } from './failover.ts';
 import { staleAt, staleView } from './freshness.ts';
 import { type Situation, movable, stormHold } from './guards.ts';
 import { hold } from './hold.ts';
-import { nodeFenced, nodeVerdict, podNotMoved } from './notices.ts';
+import { type Failure, nodeFenced, nodeVerdict, podNotMoved } from './notices.ts';
 import { tellProgress } from './progress.ts';
 import { type State, heartbeatOf, memoryOf } from './state.ts';
 import { type Verdict, isFailed, verdictOf } from './verdict.ts';
@@ -38,18 +38,35 @@ export function decide(state: State, now: Instant): Decision<Action> {
   const storm = stormHold(state, verdicts, new Set(records.keys()));
   for (const [nodeName, verdict] of verdicts) {
     const situation: Situation = { state, now, nodeName, verdicts, storm };
-    if (stale !== undefined) {
-      tellStale(situation, verdict, stale.detail, wanted);
-      continue;
-    }
-    if (verdict.changesAt !== undefined) wanted.wakeAt.push(verdict.changesAt);
-    const record = records.get(nodeName);
-    if (record !== undefined) runEpisode(situation, verdict, record, wanted);
-    else if (!adopt(situation, wanted) && isFailed(verdict)) begin(situation, verdict, wanted);
-    wanted.notices.push(...nodeVerdict(situation, verdict, incidentOf(state, nodeName, verdict)));
+    if (stale !== undefined) tellStale(situation, verdict, stale.detail, wanted);
+    else decideNode(situation, verdict, records.get(nodeName), wanted);
   }
   if (stale === undefined) keepFromBrokenDrivers(state, verdicts, wanted);
   return decision(wanted);
+}
+
+function decideNode(
+  situation: Situation,
+  verdict: Verdict,
+  record: FenceRecord | undefined,
+  wanted: Wanted,
+): void {
+  const { state, nodeName } = situation;
+  if (verdict.changesAt !== undefined) wanted.wakeAt.push(verdict.changesAt);
+  if (record !== undefined) runEpisode(situation, verdict, record, wanted);
+  else if (!adopt(situation, wanted) && isFailed(verdict)) begin(situation, verdict, wanted);
+  // The record's epoch is the version of the Lease that fell silent, before we wrote to it.
+  const incident = record?.epoch ?? incidentOf(state, nodeName, verdict);
+  tellVerdict({ situation, verdict, incident }, wanted);
+}
+
+/** An agent that is only late, because its machine has just come back, is not worth a word. */
+function tellVerdict({ situation, verdict, incident }: Failure, wanted: Wanted): void {
+  const { state, now } = situation;
+  const patienceMs = verdict.kind === 'AgentDown' ? 3 * state.policy.lostAfterMs : 0;
+  const tellAt = verdict.since + patienceMs;
+  if (now >= tellAt) wanted.notices.push(...nodeVerdict(situation, verdict, incident));
+  else wanted.wakeAt.push(tellAt);
 }
 
 function decision({ actions, notices, wakeAt }: Wanted): Decision<Action> {

@@ -45,7 +45,9 @@ export function staleAt(state: State): Instant {
   return Math.min(...bySource) + 1;
 }
 
-/** Every living kubelet renews once in an interval, so two of them without any event are too long. */
+/**
+ * Every living kubelet renews once in an interval, so two of them without any event are too long.
+ */
 function boundMs(name: SourceName): number {
   return name === 'kubeletLeases' ? (2 * defaultLeaseDurationMs) / renewalsPerLease : watchBoundMs;
 }

@@ -165,7 +165,7 @@ function nodeIdChanged({ state, nodeName }: Situation, pod: PodView): Hold | und
     if (current !== undefined && published !== '' && current !== published) {
       return hold(
         'node-id-changed',
-        `volume ${volume.handle} was published to node id ${published}, CSINode now says ${current}`,
+        `volume ${volume.handle} was published to node id ${published}, CSINode says ${current}`,
       );
     }
   }

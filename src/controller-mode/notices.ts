@@ -160,7 +160,7 @@ export function nodeReleased({ situation, record }: Episode): Notice[] {
   return aboutNode(situation, 'Normal', withdrawn ? 'FailoverWithdrawn' : 'NodeReleased', {
     note: withdrawn
       ? `This node showed life again before anything was taken away from it. Epoch ${record.epoch}.`
-      : `This node has proven to be clean and is given back to the scheduler. Epoch ${record.epoch}.`,
+      : `This node has proven to be clean and takes new pods again. Epoch ${record.epoch}.`,
     key: `NodeReleased/${record.epoch}`,
     word: withdrawn ? 'withdrawn' : 'released',
   });

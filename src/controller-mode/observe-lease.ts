@@ -3,6 +3,7 @@ import { type LeaseView, keyOf } from '../shared/model.ts';
 import { fenceAnnotation, heartbeatLease, leaderLease, reportAnnotation } from '../shared/names.ts';
 import { bootIdOfHolder, decodeFenceRecord, decodeNodeReport } from '../shared/record.ts';
 import type { SourceName } from './facts.ts';
+import { renewalsPerLease } from './policy.ts';
 import { type SeenLease, type State, memoryOf } from './state.ts';
 
 /**
@@ -20,14 +21,21 @@ export function observeLease(
   const before = leases.get(key);
   const seen: SeenLease =
     before?.view.uid !== view.uid
-      ? { view, renewedAt: now, renewals: 0 }
+      ? { view, renewedAt: now, renewals: 0, steadySince: now }
       : before.view.renewTime === view.renewTime
         ? { ...before, view }
-        : { view, renewedAt: now, renewals: before.renewals + 1 };
+        : renewed(before, view, now);
   leases.set(key, seen);
   if (source !== 'heartbeats') return;
   if (view.name === leaderLease(state.policy.driver)) observeOwnRenewal(state, view);
   else observeHeartbeat(state, view, now);
+}
+
+function renewed(before: SeenLease, view: LeaseView, now: Instant): SeenLease {
+  const pauseMs = now - before.renewedAt;
+  const steady = pauseMs <= (1.5 * view.durationMs) / renewalsPerLease;
+  const steadySince = steady ? before.steadySince : now;
+  return { view, renewedAt: now, renewals: before.renewals + 1, steadySince };
 }
 
 function observeHeartbeat(state: State, view: LeaseView, now: Instant): void {
@@ -62,7 +70,10 @@ function observeRecord(state: State, node: string, view: LeaseView, now: Instant
   memory.recordPhase = phase;
 }
 
-/** Leading is a fact; a renewal of ours must come back through the watch, or it is not to be believed. */
+/**
+ * Leading is a fact; a renewal of ours must come back through the watch, or it is not to be
+ * believed.
+ */
 export function observeLeadership(
   state: State,
   leading: boolean,

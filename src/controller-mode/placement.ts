@@ -17,7 +17,9 @@ export function tolerates(tolerations: readonly Toleration[], taint: Taint): boo
   );
 }
 
-/** Whether the scheduler could put this pod on this node, by selectors, affinity and taints alone. */
+/**
+ * Whether the scheduler could put this pod on this node, by selectors, affinity and taints alone.
+ */
 export function fits(
   pod: PodView,
   node: NodeView,

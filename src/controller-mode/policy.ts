@@ -26,7 +26,10 @@ export type FencePolicy =
   /** Nothing that this version can do: `why` and what to set stand in the Event. */
   | { readonly kind: 'unfenceable'; readonly why: string };
 
-/** After the out-of-service taint went, its readers may act on a stale node for this long (k/k 142331). */
+/**
+ * After the out-of-service taint went, its readers may act on a stale node for this long (k/k
+ * 142331).
+ */
 export const outOfServiceLingerMs = 30_000;
 /** The out-of-service taint never stands longer than this. */
 export const outOfServiceCapMs = 5_000;

@@ -32,6 +32,8 @@ export interface SeenLease {
   renewedAt: Instant;
   /** How often we saw it change: 0 means that we know it from a listing only. */
   renewals: number;
+  /** Since when it has been renewed without a pause. */
+  steadySince: Instant;
 }
 
 /** What we remember of a node beyond what the cluster's objects say; forgetting it only delays. */

@@ -150,7 +150,9 @@ function agentSilent(state: State, nodeName: string, evidence: Evidence): Verdic
       return { kind: 'Suspect', reason: 'heartbeat-silent', since, changesAt: silentAt };
     }
     const reason = evidence.agent === undefined ? 'agent-never-seen' : 'agent-silent';
-    return { kind: 'AgentDown', reason, since, changesAt: silentAt };
+    // A machine that has just come back starts its kubelet first.
+    const alone = Math.max(since, evidence.kubelet?.steadySince ?? since);
+    return { kind: 'AgentDown', reason, since: alone, changesAt: silentAt };
   }
   if (fellSilentTogether(evidence, state.policy.lostAfterMs)) {
     return { kind: 'Lost', reason: 'node-silent', since: agentSilentSince, changesAt: undefined };

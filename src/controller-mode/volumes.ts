@@ -74,7 +74,9 @@ export function usersOf(state: State, nodeName: string, pvName: string): readonl
   return [...(pods?.values() ?? [])].filter((pod) => pod.nodeName === nodeName && !isFinished(pod));
 }
 
-/** The VolumeAttachment of a PV on a node; its name is a function of both, so there is one at most. */
+/**
+ * The VolumeAttachment of a PV on a node; its name is a function of both, so there is one at most.
+ */
 export function attachmentOf(
   state: State,
   nodeName: string,
@@ -85,11 +87,16 @@ export function attachmentOf(
 
 /** How far the hold on a VolumeAttachment has come; the order of the words is its way. */
 export type HoldState =
-  /** Not begun; `attacher` says whether the attacher's finalizer is there, without which no hold. */
+  /**
+   * Not begun; `attacher` says whether the attacher's finalizer is there, without which no hold.
+   */
   | 'free'
   /** Being deleted by somebody else: no finalizer can be added any more. */
   | 'leaving'
-  /** Our finalizer is on it, it is not deleted yet: the fence has been sent, from now on it is finished. */
+  /**
+   * Our finalizer is on it, it is not deleted yet: the fence has been sent, from now on it is
+   * finished.
+   */
   | 'begun'
   /** Deleted; the attacher has not confirmed the unpublish yet. */
   | 'fencing'

@@ -7,7 +7,9 @@ export interface Clock {
   now(): Instant;
   /** Wall-clock milliseconds since 1970, for records that people read; never for durations. */
   wallTime(): number;
-  /** Resolves after at least `durationMs`; resolves early, without an error, when `signal` aborts. */
+  /**
+   * Resolves after at least `durationMs`; resolves early, without an error, when `signal` aborts.
+   */
   sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
   /** Calls back once after `durationMs`; the returned function cancels. */
   after(durationMs: number, callback: () => void): () => void;

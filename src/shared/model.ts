@@ -3,7 +3,9 @@
  * is the only place that makes them from API objects; everything behind it sees only these.
  */
 
-/** What every view carries. `uid` tells two objects of one name apart; `resourceVersion` is opaque. */
+/**
+ * What every view carries. `uid` tells two objects of one name apart; `resourceVersion` is opaque.
+ */
 export interface ObjectView {
   readonly namespace: string;
   readonly name: string;
@@ -176,7 +178,10 @@ export function keyOf(object: { readonly namespace: string; readonly name: strin
   return object.namespace === '' ? object.name : `${object.namespace}/${object.name}`;
 }
 
-/** How kubelet and attach/detach name a CSI volume in node status (pkg/volume/util: GetUniqueVolumeName). */
+/**
+ * How kubelet and attach/detach name a CSI volume in node status (pkg/volume/util:
+ * GetUniqueVolumeName).
+ */
 export function uniqueVolumeName(driver: string, handle: string): string {
   return `kubernetes.io/csi/${driver}^${handle}`;
 }

@@ -22,7 +22,10 @@ export const dryRunAnnotation = `${domain}/dry-run`;
 /** In our namespace: keys `paused`, `dry-run`, `storm-override`, each `true` or not. */
 export const switchConfigMap = 'csi-failover';
 
-/** On pods, one per driver: a pod may have volumes of two drivers and then takes part in two episodes. */
+/**
+ * On pods, one per driver: a pod may have volumes of two drivers and then takes part in two
+ * episodes.
+ */
 export function intentAnnotation(driver: string): string {
   return `intent.${domain}/${driver}`;
 }
@@ -59,7 +62,10 @@ export function heartbeatLease(driver: string, node: string): string {
   return name.length <= 253 ? name : `${name.slice(0, 244)}.${fnv1a(name)}`;
 }
 
-/** The finalizer that external-attacher puts on a VolumeAttachment (pkg/controller/util.go GetFinalizerName). */
+/**
+ * The finalizer that external-attacher puts on a VolumeAttachment (pkg/controller/util.go
+ * GetFinalizerName).
+ */
 export function attacherFinalizer(driver: string): string {
   const name = driver.replace(/[^a-zA-Z0-9-]/g, '-');
   return `external-attacher/${name.endsWith('-') ? `${name}X` : name}`;
