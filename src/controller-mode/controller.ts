@@ -7,7 +7,7 @@ import type { Effect, Reply } from '../shared/effect.ts';
 import { serveHttp } from '../shared/http.ts';
 import { performKubernetes } from '../shared/kubernetes/client.ts';
 import { type ApiServer, loadApiServer } from '../shared/kubernetes/kube-config.ts';
-import { type LabelSelector, parseLabelSelector } from '../shared/kubernetes/label-selector.ts';
+import { type LabelSelector, parseLabelSelector } from '../shared/label-selector.ts';
 import { LeaderLease } from '../shared/kubernetes/leader-lease.ts';
 import { plainTime } from '../shared/kubernetes/micro-time.ts';
 import { eventLimit, Recorder } from '../shared/kubernetes/recorder.ts';

@@ -1,27 +1,19 @@
 import type { Instant } from '../shared/clock.ts';
 import type { Decision } from '../shared/mode.ts';
-import type { PodView } from '../shared/model.ts';
 import { fenceAnnotation, fencedTaint } from '../shared/names.ts';
-import { type FencedVolume, type FenceRecord, decodeFenceRecord } from '../shared/record.ts';
-import { type Action, type LeaseTarget, action } from './actions.ts';
+import { type FenceRecord, decodeFenceRecord } from '../shared/record.ts';
+import type { Action } from './actions.ts';
 import { keepFromBrokenDrivers } from './availability.ts';
+import { adopt, begin, candidatesOn, heartbeatTarget, incidentOf } from './begin.ts';
 import { type Episode, hasOwnTaint, membersOf } from './episode.ts';
 import { failover } from './failover.ts';
 import { staleAt, staleView } from './freshness.ts';
-import { type Situation, movable, stormHold } from './guards.ts';
+import { type Situation, stormHold } from './guards.ts';
 import { hold } from './hold.ts';
 import { type Failure, nodeFenced, nodeVerdict, podNotMoved } from './notices.ts';
 import { tellProgress } from './progress.ts';
 import { type State, heartbeatOf, memoryOf } from './state.ts';
 import { type Verdict, isFailed, verdictOf } from './verdict.ts';
-import {
-  attachmentsOn,
-  claimedVolumes,
-  holdOf,
-  isFinished,
-  ourVolumes,
-  podsOn,
-} from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
 /**
@@ -113,20 +105,6 @@ function recordsOf(
   return records;
 }
 
-function heartbeatTarget(state: State, nodeName: string): LeaseTarget {
-  const { heartbeatKey } = memoryOf(state, nodeName);
-  const name = heartbeatKey.slice(state.policy.namespace.length + 1);
-  const resourceVersion = heartbeatOf(state, nodeName)?.view.resourceVersion ?? '';
-  return { namespace: state.policy.namespace, name, resourceVersion };
-}
-
-/** Labelled pods of the node that use a volume of our driver. */
-function candidatesOn(state: State, nodeName: string): readonly PodView[] {
-  return podsOn(state, nodeName).filter(
-    (pod) => pod.selected && !isFinished(pod) && ourVolumes(state, pod).length > 0,
-  );
-}
-
 function runEpisode(
   situation: Situation,
   verdict: Verdict,
@@ -149,82 +127,6 @@ function runEpisode(
   if (hasOwnTaint(episode)) wanted.notices.push(...nodeFenced(episode));
 }
 
-/** A node has failed: begins an episode for the pods that may move, and says why others may not. */
-function begin(situation: Situation, verdict: Verdict, wanted: Wanted): void {
-  const { state, nodeName } = situation;
-  const { pods, holds } = movable(situation, candidatesOn(state, nodeName), new Set());
-  const incident = incidentOf(state, nodeName, verdict);
-  for (const pod of podsOn(state, nodeName)) {
-    const why = holds.get(pod.uid) ?? noVolume(state, pod);
-    if (why === undefined) continue;
-    if (why.until !== undefined) wanted.wakeAt.push(why.until);
-    wanted.notices.push(podNotMoved({ situation, verdict, incident }, pod, why));
-  }
-  if (pods.length === 0) return;
-  const volumes = new Map(pods.flatMap((pod) => ourVolumes(state, pod)).map((v) => [v.pv, v]));
-  const kubelet = state.kubeletLeases.get(`kube-node-lease/${nodeName}`);
-  pushBegin(situation, wanted, {
-    kubeletRenewTime: kubelet?.view.renewTime ?? '',
-    reason: `${verdict.kind}: ${verdict.reason}`,
-    phase: 'Intent',
-    volumes: [...volumes.values()],
-  });
-}
-
-/** A labelled pod that has nothing to fence is not ours to move; said once, not kept silent. */
-function noVolume(state: State, pod: PodView): ReturnType<typeof hold> | undefined {
-  if (!pod.selected || isFinished(pod) || claimedVolumes(state, pod).length > 0) return undefined;
-  return hold('not-movable', `it has no volume of driver ${state.policy.driver}`);
-}
-
-/**
- * A hold or a taint of ours without a record: somebody removed the record, or a hold arrived late.
- * A hold has taken the volume away, so the episode is finished; a taint alone means that the node
- * is fenced for all volumes of the driver until it is proven clean.
- */
-function adopt(situation: Situation, wanted: Wanted): boolean {
-  const { state, nodeName } = situation;
-  const { driver } = state.policy;
-  const node = state.nodes.get(nodeName);
-  const held = attachmentsOn(state, nodeName).filter((attachment) => {
-    const stage = holdOf(attachment);
-    return attachment.driver === driver && stage !== 'free' && stage !== 'leaving';
-  });
-  const tainted = node?.taints.some(({ key }) => key === fencedTaint(driver)) === true;
-  if (held.length === 0 && !tainted) return false;
-  const volumes = held.flatMap(({ pv }): FencedVolume[] => {
-    const view = state.pvs.get(pv);
-    return view === undefined ? [] : [{ handle: view.handle, pv }];
-  });
-  const phase = volumes.length > 0 ? 'Fenced' : 'Moved';
-  pushBegin(situation, wanted, { kubeletRenewTime: undefined, reason: 'adopted', phase, volumes });
-  return true;
-}
-
-function pushBegin(
-  { state, nodeName }: Situation,
-  wanted: Wanted,
-  fields: {
-    readonly kubeletRenewTime: string | undefined;
-    readonly reason: string;
-    readonly phase: FenceRecord['phase'];
-    readonly volumes: readonly FencedVolume[];
-  },
-): void {
-  const heartbeat = heartbeatTarget(state, nodeName);
-  const node = state.nodes.get(nodeName);
-  wanted.actions.push(
-    action('BeginEpisode', '', {
-      node: nodeName,
-      driver: state.policy.driver,
-      heartbeat,
-      nodeUid: node?.uid ?? '',
-      bootId: node?.bootId ?? '',
-      ...fields,
-    }),
-  );
-}
-
 function tellStale(situation: Situation, verdict: Verdict, detail: string, wanted: Wanted): void {
   const { state, nodeName } = situation;
   if (!isFailed(verdict)) return;
@@ -233,19 +135,4 @@ function tellStale(situation: Situation, verdict: Verdict, detail: string, wante
     const why = hold('own-view-stale', detail);
     wanted.notices.push(podNotMoved({ situation, verdict, incident }, pod, why));
   }
-}
-
-/**
- * What tells this failure of the node from the next one, the same for every replica and across
- * restarts: the version of the Lease that has stopped changing.
- */
-function incidentOf(state: State, nodeName: string, verdict: Verdict): string {
-  if (verdict.kind === 'DriverDown') {
-    return String(Math.round(memoryOf(state, nodeName).driverBadSince ?? 0));
-  }
-  const silent =
-    verdict.kind === 'KubeletDead'
-      ? state.kubeletLeases.get(`kube-node-lease/${nodeName}`)
-      : heartbeatOf(state, nodeName);
-  return silent?.view.resourceVersion ?? '';
 }

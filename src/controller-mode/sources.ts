@@ -11,7 +11,7 @@ import {
   pvView,
 } from '../shared/kubernetes/convert.ts';
 import { podView } from '../shared/kubernetes/convert-pod.ts';
-import type { LabelSelector } from '../shared/kubernetes/label-selector.ts';
+import type { LabelSelector } from '../shared/label-selector.ts';
 import { Reflector } from '../shared/kubernetes/reflector.ts';
 import type { Transport } from '../shared/kubernetes/transport.ts';
 import type { View } from '../shared/model.ts';

@@ -1,3 +1,4 @@
+import { parseLabelSelector } from './label-selector.ts';
 /**
  * What the texts of options mean. Each reader returns undefined for a text that it cannot read;
  * what it expects stands beside it, for the message.
@@ -110,21 +111,11 @@ export const driverName: Reader<string> = {
     text.length <= 63 && /^[a-z\d](?:[-a-z\d.]*[a-z\d])?$/i.test(text) ? text : undefined,
 };
 
-const label = String.raw`(?:[\w.-]+\/)?[\w.-]+`;
-const requirements = [
-  String.raw`!?\s*${label}`,
-  String.raw`${label}\s*(?:==?|!=)\s*[\w.-]*`,
-  String.raw`${label}\s+(?:in|notin)\s*\([\w., -]*\)`,
-];
-const requirement = new RegExp(String.raw`^\s*(?:${requirements.join('|')})\s*$`);
-
-/** A label selector as kubectl takes it; its requirements, separated by commas, all count. */
+/** A label selector as kubectl takes it. An empty one would select every pod, so it is a mistake. */
 export const selector: Reader<string> = {
   expected: 'a label selector such as app=db, tier in (a,b) or !key',
-  read: (text) => {
-    const parts = text.split(/,(?![^(]*\))/);
-    return parts.every((part) => requirement.test(part)) ? text.trim() : undefined;
-  },
+  read: (text) =>
+    text.trim() !== '' && parseLabelSelector(text).kind === 'Selector' ? text.trim() : undefined,
 };
 
 export function choice<const Word extends string>(words: readonly Word[]): Reader<Word> {

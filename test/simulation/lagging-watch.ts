@@ -12,7 +12,7 @@ import {
   pvView,
 } from '../../src/shared/kubernetes/convert.ts';
 import { podView } from '../../src/shared/kubernetes/convert-pod.ts';
-import { parseLabelSelector } from '../../src/shared/kubernetes/label-selector.ts';
+import { parseLabelSelector } from '../../src/shared/label-selector.ts';
 import type { View } from '../../src/shared/model.ts';
 import { driverLabel } from '../../src/shared/names.ts';
 import type { WatchFact } from '../../src/shared/watch-fact.ts';

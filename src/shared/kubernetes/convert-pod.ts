@@ -9,7 +9,7 @@ import {
   ownAnnotations,
 } from './convert.ts';
 import { interned, listIn, objectIn, textIn, textMapIn } from './json-reader.ts';
-import { type LabelSelector, selects } from './label-selector.ts';
+import { type LabelSelector, selects } from '../label-selector.ts';
 
 /** Set by the kubelet on the API's picture of a static pod (pkg/kubelet/types/pod_update.go). */
 const mirrorAnnotation = 'kubernetes.io/config.mirror';

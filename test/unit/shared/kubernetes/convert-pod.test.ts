@@ -1,10 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { JsonObject } from '../../../../src/shared/effect.ts';
 import { podView, podVolume } from '../../../../src/shared/kubernetes/convert-pod.ts';
-import {
-  type LabelSelector,
-  parseLabelSelector,
-} from '../../../../src/shared/kubernetes/label-selector.ts';
+import { type LabelSelector, parseLabelSelector } from '../../../../src/shared/label-selector.ts';
 
 function selector(text: string): LabelSelector {
   const parsed = parseLabelSelector(text);

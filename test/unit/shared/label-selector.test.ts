@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { parseLabelSelector, selects } from '../../../../src/shared/kubernetes/label-selector.ts';
+import { parseLabelSelector, selects } from '../../../src/shared/label-selector.ts';
 
 function match(text: string, labels: Record<string, string>): boolean {
   const parsed = parseLabelSelector(text);

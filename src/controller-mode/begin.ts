@@ -1,0 +1,124 @@
+import type { PodView } from '../shared/model.ts';
+import { fencedTaint } from '../shared/names.ts';
+import type { FencedVolume, FenceRecord } from '../shared/record.ts';
+import { type LeaseTarget, action } from './actions.ts';
+import { type Situation, movable } from './guards.ts';
+import { hold } from './hold.ts';
+import { podNotMoved } from './notices.ts';
+import { type State, heartbeatOf, memoryOf } from './state.ts';
+import type { Verdict } from './verdict.ts';
+import {
+  attachmentsOn,
+  claimedVolumes,
+  holdOf,
+  isFinished,
+  ourVolumes,
+  podsOn,
+} from './volumes.ts';
+import type { Wanted } from './wanted.ts';
+
+/** A node has failed: begins an episode for the pods that may move, and says why others may not. */
+export function begin(situation: Situation, verdict: Verdict, wanted: Wanted): void {
+  const { state, nodeName } = situation;
+  const { pods, holds } = movable(situation, candidatesOn(state, nodeName), new Set());
+  const incident = incidentOf(state, nodeName, verdict);
+  for (const pod of podsOn(state, nodeName)) {
+    const why = holds.get(pod.uid) ?? noVolume(state, pod);
+    if (why === undefined) continue;
+    if (why.until !== undefined) wanted.wakeAt.push(why.until);
+    wanted.notices.push(podNotMoved({ situation, verdict, incident }, pod, why));
+  }
+  if (pods.length === 0) return;
+  const volumes = new Map(pods.flatMap((pod) => ourVolumes(state, pod)).map((v) => [v.pv, v]));
+  const kubelet = state.kubeletLeases.get(`kube-node-lease/${nodeName}`);
+  pushBegin(situation, wanted, {
+    kubeletRenewTime: kubelet?.view.renewTime ?? '',
+    reason: `${verdict.kind}: ${verdict.reason}`,
+    phase: 'Intent',
+    volumes: [...volumes.values()],
+  });
+}
+
+/** A labelled pod that has nothing to fence is not ours to move; said once, not kept silent. */
+function noVolume(state: State, pod: PodView): ReturnType<typeof hold> | undefined {
+  if (!pod.selected || isFinished(pod) || claimedVolumes(state, pod).length > 0) return undefined;
+  return hold('not-movable', `it has no volume of driver ${state.policy.driver}`);
+}
+
+/**
+ * A hold or a taint of ours without a record: somebody removed the record, or a hold arrived late.
+ * A hold has taken the volume away, so the episode is finished; a taint alone means that the node
+ * is fenced for all volumes of the driver until it is proven clean.
+ */
+export function adopt(situation: Situation, wanted: Wanted): boolean {
+  const { state, nodeName } = situation;
+  const { driver } = state.policy;
+  const node = state.nodes.get(nodeName);
+  const held = attachmentsOn(state, nodeName).filter((attachment) => {
+    const stage = holdOf(attachment);
+    return attachment.driver === driver && stage !== 'free' && stage !== 'leaving';
+  });
+  const tainted = node?.taints.some(({ key }) => key === fencedTaint(driver)) === true;
+  if (held.length === 0 && !tainted) return false;
+  const volumes = held.flatMap(({ pv }): FencedVolume[] => {
+    const view = state.pvs.get(pv);
+    return view === undefined ? [] : [{ handle: view.handle, pv }];
+  });
+  const phase = volumes.length > 0 ? 'Fenced' : 'Moved';
+  pushBegin(situation, wanted, { kubeletRenewTime: undefined, reason: 'adopted', phase, volumes });
+  return true;
+}
+
+function pushBegin(
+  { state, nodeName }: Situation,
+  wanted: Wanted,
+  fields: {
+    readonly kubeletRenewTime: string | undefined;
+    readonly reason: string;
+    readonly phase: FenceRecord['phase'];
+    readonly volumes: readonly FencedVolume[];
+  },
+): void {
+  const heartbeat = heartbeatTarget(state, nodeName);
+  const node = state.nodes.get(nodeName);
+  wanted.actions.push(
+    action('BeginEpisode', '', {
+      node: nodeName,
+      driver: state.policy.driver,
+      heartbeat,
+      nodeUid: node?.uid ?? '',
+      bootId: node?.bootId ?? '',
+      ...fields,
+    }),
+  );
+}
+
+/** Labelled pods of the node that use a volume of our driver. */
+export function candidatesOn(state: State, nodeName: string): readonly PodView[] {
+  return podsOn(state, nodeName).filter(
+    (pod) => pod.selected && !isFinished(pod) && ourVolumes(state, pod).length > 0,
+  );
+}
+
+/** The heartbeat Lease as we see it now; without a version if there is none yet. */
+export function heartbeatTarget(state: State, nodeName: string): LeaseTarget {
+  const { heartbeatKey } = memoryOf(state, nodeName);
+  const name = heartbeatKey.slice(state.policy.namespace.length + 1);
+  const resourceVersion = heartbeatOf(state, nodeName)?.view.resourceVersion ?? '';
+  return { namespace: state.policy.namespace, name, resourceVersion };
+}
+
+/**
+ * What tells this failure of the node from the next one, the same for every replica and across
+ * restarts: the version of the Lease that has stopped changing.
+ */
+export function incidentOf(state: State, nodeName: string, verdict: Verdict): string {
+  if (verdict.kind === 'DriverDown') {
+    return String(Math.round(memoryOf(state, nodeName).driverBadSince ?? 0));
+  }
+  const silent =
+    verdict.kind === 'KubeletDead'
+      ? state.kubeletLeases.get(`kube-node-lease/${nodeName}`)
+      : heartbeatOf(state, nodeName);
+  return silent?.view.resourceVersion ?? '';
+}
