@@ -111,7 +111,9 @@ export const driverName: Reader<string> = {
     text.length <= 63 && /^[a-z\d](?:[-a-z\d.]*[a-z\d])?$/i.test(text) ? text : undefined,
 };
 
-/** A label selector as kubectl takes it. An empty one would select every pod, so it is a mistake. */
+/**
+ * A label selector as kubectl takes it. An empty one would select every pod, so it is a mistake.
+ */
 export const selector: Reader<string> = {
   expected: 'a label selector such as app=db, tier in (a,b) or !key',
   read: (text) =>
