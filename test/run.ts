@@ -39,6 +39,11 @@ const stages: readonly Stage[] = [
     run: { command: ['node', 'test/simulation/simulate.ts', '--seeds', '200'] },
   },
   {
+    name: 'the leader killed at every request',
+    plan: 'all',
+    run: { command: ['node', 'test/simulation/simulate.ts', '--leader-kills'] },
+  },
+  {
     name: 'mutants that the simulation must catch',
     plan: 'all',
     run: { command: ['node', 'test/simulation/simulate.ts', '--mutants'] },

@@ -4,8 +4,13 @@
  */
 import type { Action } from '../../src/controller-mode/actions.ts';
 import type { Effect } from '../../src/shared/effect.ts';
-import { fenceAnnotation, heartbeatLease, holdFinalizer } from '../../src/shared/names.ts';
-import { decodeFenceRecord } from '../../src/shared/record.ts';
+import {
+  fenceAnnotation,
+  heartbeatLease,
+  holdFinalizer,
+  intentAnnotation,
+} from '../../src/shared/names.ts';
+import { decodeFenceRecord, decodePodIntent, type FenceRecord } from '../../src/shared/record.ts';
 import { testDriver } from '../model/cluster.ts';
 import type { Pod } from '../model/objects.ts';
 import { enabled } from './workloads.ts';
@@ -61,6 +66,12 @@ export class Checkers {
     if (pod?.metadata.labels?.['csi-failover.io/enabled'] !== enabled['csi-failover.io/enabled']) {
       this.#fail(`S3 evicted a pod that is not labelled: ${effect.namespace}/${effect.name}`);
     }
+    // S5: a uid that is not in the intent of a standing record.
+    const { store } = this.#world.cluster;
+    const current = store.find('pods', effect.name, effect.namespace);
+    if (current?.metadata.uid !== effect.uid) return;
+    const intent = decodePodIntent(current.metadata.annotations?.[intentAnnotation(testDriver)]);
+    if (intent?.uid !== effect.uid) this.#fail(`S5 deleted ${effect.name} without its intent`);
   }
 
   /** S3: nor is a VolumeAttachment that a pod which may not move uses. */
@@ -69,6 +80,13 @@ export class Checkers {
     const attachment = store.find('volumeattachments', name);
     const pv = attachment?.spec.source.persistentVolumeName;
     if (attachment === undefined || pv === undefined) return;
+    // S5: only a VolumeAttachment that a standing record lists, and only under our hold.
+    const node = attachment.spec.nodeName;
+    const record = this.#records().find((one) => one.node === node)?.record;
+    const listed = record?.volumes.some((volume) => volume.pv === pv) === true;
+    const held = attachment.metadata.finalizers?.includes(holdFinalizer) === true;
+    const open = record?.phase === 'Intent' || record?.phase === 'Fenced';
+    if (!listed || !held || !open) this.#fail(`S5 deleted attachment of ${pv} without a record`);
     const claim = store.find('persistentvolumes', pv)?.spec.claimRef?.name;
     const user = store.all('pods').find((pod) => {
       const phase = pod.status?.phase;
@@ -95,15 +113,18 @@ export class Checkers {
     }
     const begun = this.#records().filter(({ node }) => node !== action.node).length;
     const bound = Math.max(1, Math.round(machines.length * 0.3));
+    if (this.#records().some(({ node }) => node === action.node)) {
+      this.#fail(`S5 a second episode for the record of ${action.node}`);
+    }
     if (begun + 1 > bound) this.#fail(`S4 ${begun + 1} nodes in episode, at most ${bound}`);
   }
 
-  #records(): { node: string; phase: string }[] {
+  #records(): { node: string; record: FenceRecord }[] {
     const { store } = this.#world.cluster;
     return this.#world.machines.flatMap(({ name: node }) => {
       const lease = store.find('leases', heartbeatLease(testDriver, node), 'default');
       const record = decodeFenceRecord(lease?.metadata.annotations?.[fenceAnnotation]);
-      return record === undefined ? [] : [{ node, phase: record.phase }];
+      return record === undefined ? [] : [{ node, record }];
     });
   }
 
@@ -121,7 +142,9 @@ export class Checkers {
         missing.push(`L1 ${name}: ${running.length} of ${wanted} pods run`);
       }
     }
-    for (const { node, phase } of this.#records()) missing.push(`L2 record ${phase} of ${node}`);
+    for (const { node, record } of this.#records()) {
+      missing.push(`L2 record ${record.phase} of ${node}`);
+    }
     for (const node of store.all('nodes')) {
       for (const taint of node.spec?.taints ?? []) {
         missing.push(`L2 taint ${taint.key} on ${node.metadata.name}`);

@@ -28,6 +28,9 @@ interface Running {
   arrivesAt: number;
 }
 
+/** Before the request reaches the server, or after it was carried out and before its answer. */
+export type Kill = 'before' | 'after';
+
 export interface ReplicaOptions {
   readonly name: string;
   readonly policy: Policy;
@@ -35,8 +38,8 @@ export interface ReplicaOptions {
   readonly array: ModelArray;
   readonly prng: Prng;
   readonly listsPublishedNodes: boolean;
-  /** Every request that changes something, right when it is carried out. */
-  readonly onWrite: (action: Action, effect: Effect) => void;
+  /** Told of every request that changes something; may kill the replica right there. */
+  readonly onWrite: (action: Action, effect: Effect) => Kill | undefined;
 }
 
 export class Replica {
@@ -103,7 +106,11 @@ export class Replica {
       this.#tellLeadership();
     }
     // A copy: an action whose request is answered may send its next one at once.
-    for (const running of this.#running.slice()) this.#advance(running, now);
+    for (const running of this.#running.slice()) {
+      // A crash on the way empties the list.
+      if (this.#running.includes(running)) this.#advance(running, now);
+    }
+    if (now < this.#downUntil) return;
     if (now < this.#decideAt && this.#mailbox.length === 0) return;
     for (const fact of this.#mailbox) controllerMode.observe(this.#state, fact, now);
     this.#mailbox = [];
@@ -157,11 +164,12 @@ export class Replica {
     if (now < running.arrivesAt) return;
     this.#running.splice(this.#running.indexOf(running), 1);
     const { store, array, prng, onWrite } = this.options;
-    const cut = now < this.cutUntil;
     let reply = noReply(running.effect);
-    if (!cut) {
-      if (isWrite(running.effect)) onWrite(running.action, running.effect);
+    if (now >= this.cutUntil) {
+      const kill = isWrite(running.effect) ? onWrite(running.action, running.effect) : undefined;
+      if (kill === 'before') return this.crash(now, 20_000);
       const answer = carryOut(running.effect, store, array);
+      if (kill === 'after') return this.crash(now, 20_000);
       if (!prng.chance(this.loseReplies)) reply = answer;
     }
     const step = running.performance.next(reply);

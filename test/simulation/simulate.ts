@@ -1,6 +1,7 @@
 /**
- * `npm run simulate -- [--seeds N] [--from N] [--seed N] [--trace] [--mutants]`: runs the real
- * core on the model of Kubernetes from seeds, and lets the mutants be caught.
+ * `npm run simulate -- [--seeds N] [--from N] [--seed N] [--trace] [--mutants] [--leader-kills]`:
+ * runs the real core on the model of Kubernetes from seeds, lets the mutants be caught, or kills
+ * the leader at every single request.
  */
 import { parseArgs } from 'node:util';
 import { World } from './world.ts';
@@ -13,6 +14,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     trace: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
+    'leader-kills': { type: 'boolean', default: false },
     /** Ends at the first violation; what a mutant is hunted with. */
     'first-only': { type: 'boolean', default: false },
   },
@@ -63,8 +65,39 @@ function runMany(from: number, count: number): number {
   return failed;
 }
 
+/** The leader dies before and after each request that changes something in an episode. */
+function killLeaders(worlds: number): number {
+  let [seed, found, runs, failed] = [0, 0, 0, 0];
+  while (found < worlds) {
+    seed += 4;
+    const undisturbed = new World(seed);
+    const { moves } = undisturbed.runOneDeath(oneDeathMs);
+    // A machine without pods of ours dies without an episode.
+    if (moves === 0) continue;
+    found += 1;
+    const kills = Array.from({ length: undisturbed.writes }, (_, index) => index + 1).flatMap(
+      (write) => [{ write, when: 'before' } as const, { write, when: 'after' } as const],
+    );
+    runs += kills.length;
+    failed += kills.filter((killAt) => !survives(seed, killAt)).length;
+  }
+  console.log(`${runs - failed} passed, ${failed} failed`);
+  return failed;
+}
+
+/** The other replica waits for the end of the lease; everything else is as bounded as before. */
+function survives(seed: number, killAt: NonNullable<World['killAt']>): boolean {
+  const world = new World(seed);
+  world.killAt = killAt;
+  const { violations } = world.runOneDeath(oneDeathMs + 15_000);
+  if (violations.length === 0) return true;
+  console.log(`seed ${seed}, killed ${killAt.when} ${killAt.write}: ${violations.join('; ')}`);
+  return false;
+}
+
 let failures = 0;
 if (values.seed !== undefined) failures = runOne(Number(values.seed));
 else if (values.mutants) failures = await catchMutants();
+else if (values['leader-kills']) failures = killLeaders(6);
 else failures = runMany(Number(values.from), Number(values.seeds));
 process.exitCode = failures === 0 ? 0 : 1;

@@ -5,7 +5,7 @@ import { ModelCluster, nodeIdOf, testDriver } from '../model/cluster.ts';
 import { Checkers } from './checkers.ts';
 import { type FaultKind, planFaults } from './faults.ts';
 import { Prng } from './prng.ts';
-import { Replica } from './replica.ts';
+import { type Kill, Replica } from './replica.ts';
 import { SimMachine } from './sim-machine.ts';
 import { type Workload, placeWorkloads } from './workloads.ts';
 
@@ -46,6 +46,9 @@ export class World {
   readonly checkers: Checkers;
   readonly faults = new Map<FaultKind, number>();
   readonly lines: string[] = [];
+  /** Requests that changed something so far, of all replicas; and where one is killed. */
+  writes = 0;
+  killAt: { readonly write: number; readonly when: Kill } | undefined;
   readonly #seed: number;
   readonly #prng: Prng;
   readonly #bornAt = new Map<string, number>();
@@ -85,6 +88,8 @@ export class World {
             if (action.kind === 'BeginEpisode') this.#episodes += 1;
             if (action.kind === 'Evict') this.#moves += 1;
             this.checkers.request(action, effect);
+            this.writes += 1;
+            return this.writes === this.killAt?.write ? this.killAt.when : undefined;
           },
         }),
     );
