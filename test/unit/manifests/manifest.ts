@@ -1,0 +1,152 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { loadAllYaml, loadYaml } from '@kubernetes/client-node';
+
+/** A Kubernetes object as it stands in a file, with the fields that the tests look at. */
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
+  readonly rules?: readonly Rule[];
+  readonly roleRef?: { readonly kind: string; readonly name: string };
+  readonly subjects?: readonly Subject[];
+  readonly spec?: Workload;
+}
+
+export interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+export interface Subject {
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string;
+}
+
+export interface Workload {
+  readonly replicas?: number;
+  readonly attachRequired?: boolean;
+  readonly template?: {
+    readonly metadata: { readonly labels: Readonly<Record<string, string>> };
+    readonly spec: PodSpec;
+  };
+}
+
+export interface PodSpec {
+  readonly serviceAccountName: string;
+  readonly hostNetwork?: boolean;
+  readonly affinity?: {
+    readonly podAntiAffinity?: {
+      readonly requiredDuringSchedulingIgnoredDuringExecution?: readonly {
+        readonly topologyKey: string;
+      }[];
+    };
+  };
+  readonly tolerations?: readonly {
+    readonly key?: string;
+    readonly operator?: string;
+    readonly effect?: string;
+    readonly tolerationSeconds?: number;
+  }[];
+  readonly securityContext?: { readonly runAsUser?: number };
+  readonly containers: readonly Container[];
+  readonly volumes: readonly {
+    readonly name: string;
+    readonly emptyDir?: object;
+    readonly hostPath?: { readonly path: string };
+  }[];
+}
+
+export interface Probe {
+  readonly httpGet: {
+    readonly host?: string;
+    readonly path: string;
+    readonly port: string | number;
+  };
+}
+
+export interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly args: readonly string[];
+  readonly env?: readonly {
+    readonly name: string;
+    readonly value?: string;
+    readonly valueFrom?: { readonly fieldRef: { readonly fieldPath: string } };
+  }[];
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly livenessProbe?: Probe;
+  readonly readinessProbe?: Probe;
+  readonly resources?: { readonly requests?: object; readonly limits?: { readonly cpu?: unknown } };
+  readonly securityContext?: {
+    readonly privileged?: boolean;
+    readonly runAsUser?: number;
+    readonly allowPrivilegeEscalation?: boolean;
+    readonly readOnlyRootFilesystem?: boolean;
+    readonly capabilities?: { readonly drop?: readonly string[]; readonly add?: readonly string[] };
+  };
+  readonly volumeMounts: readonly {
+    readonly name: string;
+    readonly mountPath: string;
+    readonly readOnly?: boolean;
+    readonly mountPropagation?: string;
+  }[];
+}
+
+export interface Kustomization {
+  readonly kind: string;
+  readonly namespace?: string;
+  readonly nameSuffix?: string;
+  readonly resources: readonly string[];
+  readonly transformers?: readonly string[];
+}
+
+export interface NamespaceTransformer {
+  readonly kind: string;
+  readonly metadata: { readonly namespace: string };
+  readonly unsetOnly?: boolean;
+  readonly setRoleBindingSubjects?: string;
+}
+
+export const base = 'manifests/base';
+export const example = 'manifests/examples/test-driver';
+
+export function readManifests(file: string): readonly Manifest[] {
+  return (loadAllYaml(readFileSync(file, 'utf8')) as Manifest[]).filter((entry) => entry !== null);
+}
+
+export function readKustomization(folder: string): Kustomization {
+  return loadYaml(readFileSync(join(folder, 'kustomization.yaml'), 'utf8'));
+}
+
+/** The files that a kustomization names, and those of the kustomizations that it names. */
+export function resourceFiles(folder: string): readonly string[] {
+  return readKustomization(folder).resources.flatMap((resource) => {
+    const path = join(folder, resource);
+    return existsSync(path) && statSync(path).isDirectory() ? resourceFiles(path) : [path];
+  });
+}
+
+/** Every object of an overlay as it stands in its file, before any transformation. */
+export function objectsOf(folder: string): readonly Manifest[] {
+  return resourceFiles(folder).flatMap(readManifests);
+}
+
+/** Files below a kustomization's folder that it does not use would look as if they did something. */
+export function isUsed(file: string, folder: string): boolean {
+  const files = resourceFiles(folder);
+  const folders = new Set([folder, ...files.map((path) => dirname(path))]);
+  const transformers = [...folders].flatMap((path) =>
+    existsSync(join(path, 'kustomization.yaml'))
+      ? (readKustomization(path).transformers ?? []).map((name) => join(path, name))
+      : [],
+  );
+  return basename(file) === 'kustomization.yaml' || [...files, ...transformers].includes(file);
+}
