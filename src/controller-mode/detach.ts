@@ -4,6 +4,7 @@ import { outOfServiceTaint, outOfServiceValue } from '../shared/names.ts';
 import type { FencedVolume } from '../shared/record.ts';
 import { type Action, action } from './actions.ts';
 import { type Episode, hasOutOfService } from './episode.ts';
+import { foreignOutOfService, siblingOutOfService } from './out-of-service.ts';
 import { outOfServiceCapMs } from './policy.ts';
 import {
   attachmentOf,
@@ -65,7 +66,9 @@ function taintOutOfService(
 ): void {
   const { situation, record, memory } = episode;
   if (!hasOutOfService(episode)) {
-    const ready = useful && !evicting && record.phase !== 'Intent';
+    // A taint is unique by key and effect; a sibling's does for us what ours would do.
+    const taken = siblingOutOfService(node, situation.state.policy.driver) !== undefined;
+    const ready = useful && !evicting && !taken && record.phase !== 'Intent';
     if (ready) wanted.actions.push(outOfService('SetTaint', episode, node));
     return;
   }
@@ -107,11 +110,7 @@ function dropHold(episode: Episode, attachment: AttachmentView, wanted: Wanted):
 function mayDetachFast(episode: Episode): boolean {
   const { situation, node, record, verdict, members } = episode;
   const { state, nodeName } = situation;
-  const value = outOfServiceValue(state.policy.driver);
-  const foreignTaint = node?.taints.some(
-    (taint) => taint.key === outOfServiceTaint && taint.value !== value,
-  );
-  if (foreignTaint === true) return false;
+  if (node !== undefined && foreignOutOfService(node) !== undefined) return false;
   const own = new Set(members.map(({ pod }) => pod.uid));
   const others = podsOn(state, nodeName).filter((pod) => !own.has(pod.uid));
   if (others.some((pod) => pod.deleting)) return false;

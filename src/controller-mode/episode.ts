@@ -1,10 +1,5 @@
 import type { NodeView, PodView } from '../shared/model.ts';
-import {
-  fencedTaint,
-  intentAnnotation,
-  outOfServiceTaint,
-  outOfServiceValue,
-} from '../shared/names.ts';
+import { fencedTaint, intentAnnotation } from '../shared/names.ts';
 import {
   type FencedVolume,
   type FenceRecord,
@@ -13,6 +8,7 @@ import {
 } from '../shared/record.ts';
 import type { LeaseTarget } from './actions.ts';
 import type { Situation } from './guards.ts';
+import { ownOutOfService } from './out-of-service.ts';
 import type { NodeMemory } from './state.ts';
 import type { Verdict } from './verdict.ts';
 import { attachmentOf, holdOf, ourVolumes, podsOn } from './volumes.ts';
@@ -71,10 +67,7 @@ export function hasOwnTaint({ node, situation }: Episode): boolean {
 }
 
 export function hasOutOfService({ node, situation }: Episode): boolean {
-  const value = outOfServiceValue(situation.state.policy.driver);
-  return (
-    node?.taints.some((taint) => taint.key === outOfServiceTaint && taint.value === value) === true
-  );
+  return node !== undefined && ownOutOfService(node, situation.state.policy.driver) !== undefined;
 }
 
 /** One of its volumes is taken away already, so leaving it where it is would help nobody. */

@@ -3,13 +3,12 @@ import type { NodeSelectorTerms, PodView } from '../shared/model.ts';
 import {
   dryRunAnnotation,
   fencedTaint,
-  outOfServiceTaint,
-  outOfServiceValue,
   pausedAnnotation,
   policyAnnotation,
 } from '../shared/names.ts';
 import { foreignVolume } from './foreign-volume.ts';
 import { type Hold, hold } from './hold.ts';
+import { foreignOutOfService } from './out-of-service.ts';
 import { fits, matchesAny, tolerates } from './placement.ts';
 import type { State } from './state.ts';
 import { switched, switchValue } from './switches.ts';
@@ -181,14 +180,9 @@ function duplicateNode({ state, now, nodeName }: Situation): Hold | undefined {
 }
 
 function otherRemediator({ state, nodeName }: Situation): Hold | undefined {
-  const taint = state.nodes
-    .get(nodeName)
-    ?.taints.find(
-      ({ key, value }) =>
-        key === outOfServiceTaint && value !== outOfServiceValue(state.policy.driver),
-    );
-  if (taint === undefined || taint.value.startsWith('csi-failover.')) return undefined;
-  return hold('other-remediator', `somebody else put ${taint.key}=${taint.value} on this node`);
+  const node = state.nodes.get(nodeName);
+  const taint = node && foreignOutOfService(node);
+  return taint && hold('other-remediator', `somebody else put ${taint.key}=${taint.value} on it`);
 }
 
 function cooldown({ state, now, nodeName }: Situation): Hold | undefined {

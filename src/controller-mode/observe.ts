@@ -6,12 +6,12 @@ import {
   type View,
   keyOf,
 } from '../shared/model.ts';
-import { outOfServiceTaint, outOfServiceValue } from '../shared/names.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { WatchFact } from '../shared/watch-fact.ts';
 import type { Action } from './actions.ts';
 import { type Fact, type SourceName, sourceNames } from './facts.ts';
 import { observeLeadership, observeLease } from './observe-lease.ts';
+import { ownOutOfService } from './out-of-service.ts';
 import { type State, memoryOf } from './state.ts';
 
 /** Folds one fact into the state, in place. Decides nothing; O(1) but for a whole listing. */
@@ -211,15 +211,11 @@ function rememberOutOfService(
   after: NodeView,
   now: Instant,
 ): void {
-  const had = before?.uid === after.uid && hasOwnOutOfService(state, before);
-  const has = hasOwnOutOfService(state, after);
+  const { driver } = state.policy;
+  const had = before?.uid === after.uid && ownOutOfService(before, driver) !== undefined;
+  const has = ownOutOfService(after, driver) !== undefined;
   if (had === has) return;
   const memory = memoryOf(state, after.name);
   memory.outOfServiceSeenAt = has ? now : undefined;
   memory.outOfServiceGoneAt = has ? undefined : now;
-}
-
-function hasOwnOutOfService(state: State, node: NodeView): boolean {
-  const value = outOfServiceValue(state.policy.driver);
-  return node.taints.some((taint) => taint.key === outOfServiceTaint && taint.value === value);
 }

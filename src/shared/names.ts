@@ -43,9 +43,12 @@ export function unavailableTaint(driver: string): string {
 /** Kubernetes' own (KEP-2268); ours is told from others' by its value. */
 export const outOfServiceTaint = 'node.kubernetes.io/out-of-service';
 
+/** Every instance of ours, whatever its driver, starts the value of its out-of-service taint so. */
+export const outOfServicePrefix = 'csi-failover.';
+
 /** The value by which our out-of-service taint is told from everybody else's. */
 export function outOfServiceValue(driver: string): string {
-  return `csi-failover.${fnv1a(driver)}`;
+  return `${outOfServicePrefix}${fnv1a(driver)}`;
 }
 
 /** The leader-election Lease, in the driver's namespace. */

@@ -1,0 +1,26 @@
+import type { NodeView, Taint } from '../shared/model.ts';
+import { outOfServicePrefix, outOfServiceTaint, outOfServiceValue } from '../shared/names.ts';
+
+/** The out-of-service taint that this instance set. */
+export function ownOutOfService(node: NodeView, driver: string): Taint | undefined {
+  const value = outOfServiceValue(driver);
+  return node.taints.find((taint) => taint.key === outOfServiceTaint && taint.value === value);
+}
+
+/** One that an instance of ours for another driver set: it is as short as our own. */
+export function siblingOutOfService(node: NodeView, driver: string): Taint | undefined {
+  const value = outOfServiceValue(driver);
+  return node.taints.find(
+    (taint) =>
+      taint.key === outOfServiceTaint &&
+      taint.value !== value &&
+      taint.value.startsWith(outOfServicePrefix),
+  );
+}
+
+/** One that somebody else set: another remediator works on this node. */
+export function foreignOutOfService(node: NodeView): Taint | undefined {
+  return node.taints.find(
+    (taint) => taint.key === outOfServiceTaint && !taint.value.startsWith(outOfServicePrefix),
+  );
+}
