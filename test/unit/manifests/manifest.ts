@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { loadAllYaml, loadYaml } from '@kubernetes/client-node';
 
 /** A Kubernetes object as it stands in a file, with the fields that the tests look at. */
@@ -126,12 +126,16 @@ export function readKustomization(folder: string): Kustomization {
   return loadYaml(readFileSync(join(folder, 'kustomization.yaml'), 'utf8'));
 }
 
-/** The files that a kustomization names, and those of the kustomizations that it names. */
+/** The files of objects that a kustomization names, and those of the kustomizations it names. */
 export function resourceFiles(folder: string): readonly string[] {
   return readKustomization(folder).resources.flatMap((resource) => {
     const path = join(folder, resource);
-    return existsSync(path) && statSync(path).isDirectory() ? resourceFiles(path) : [path];
+    return isFolder(path) ? resourceFiles(path) : [path];
   });
+}
+
+function isFolder(path: string): boolean {
+  return existsSync(path) && statSync(path).isDirectory();
 }
 
 /** Every object of an overlay as it stands in its file, before any transformation. */
@@ -139,14 +143,14 @@ export function objectsOf(folder: string): readonly Manifest[] {
   return resourceFiles(folder).flatMap(readManifests);
 }
 
-/** Files below a kustomization's folder that it does not use would look as if they did something. */
-export function isUsed(file: string, folder: string): boolean {
-  const files = resourceFiles(folder);
-  const folders = new Set([folder, ...files.map((path) => dirname(path))]);
-  const transformers = [...folders].flatMap((path) =>
-    existsSync(join(path, 'kustomization.yaml'))
-      ? (readKustomization(path).transformers ?? []).map((name) => join(path, name))
-      : [],
-  );
-  return basename(file) === 'kustomization.yaml' || [...files, ...transformers].includes(file);
+/** Every file that has an effect; another one below manifests/ would only look as if it had. */
+export function usedFiles(folder: string): readonly string[] {
+  const { resources, transformers = [] } = readKustomization(folder);
+  const folders = resources.map((resource) => join(folder, resource)).filter(isFolder);
+  return [
+    join(folder, 'kustomization.yaml'),
+    ...resourceFiles(folder),
+    ...transformers.map((name) => join(folder, name)),
+    ...folders.flatMap(usedFiles),
+  ];
 }

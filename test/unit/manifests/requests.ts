@@ -4,7 +4,12 @@
  * A right that is missing in manifests/ and one that nobody needs both show by this.
  */
 import { act } from '../../../src/controller-mode/act.ts';
-import type { ActionKind, ActionOf, LeaseTarget } from '../../../src/controller-mode/actions.ts';
+import type {
+  Action,
+  ActionKind,
+  ActionOf,
+  LeaseTarget,
+} from '../../../src/controller-mode/actions.ts';
 import { createReflectors } from '../../../src/controller-mode/sources.ts';
 import { createHeartbeat } from '../../../src/node-mode/act.ts';
 import type { Effect, JsonObject, KubernetesEffect, Reply } from '../../../src/shared/effect.ts';
@@ -200,22 +205,25 @@ const turns: readonly Turn[] = [
 ];
 
 async function requestsOfActions(): Promise<HttpRequest[]> {
-  const requests: HttpRequest[] = [];
-  for (const turn of turns) {
+  const effects = turns.flatMap((turn) => {
     // Without a Lease of the node its record is created instead of patched.
     const first = turn.missing.includes('leases')
       ? { ...actions.BeginEpisode, heartbeat: { ...heartbeat, resourceVersion: '' } }
       : actions.BeginEpisode;
-    for (const action of [...Object.values(actions), first]) {
-      const performance = act(action, { driver, wallTime: '' });
-      let step = performance.next();
-      while (step.done !== true) {
-        if (step.value.target === 'kubernetes') requests.push(await sent(step.value));
-        step = performance.next(replyTo(step.value, turn));
-      }
-    }
+    return [...Object.values(actions), first].flatMap((action) => effectsOf(action, turn));
+  });
+  return Promise.all(effects.map(sent));
+}
+
+function effectsOf(action: Action, turn: Turn): readonly KubernetesEffect[] {
+  const effects: KubernetesEffect[] = [];
+  const performance = act(action, { driver, wallTime: '' });
+  let step = performance.next();
+  while (step.done !== true) {
+    if (step.value.target === 'kubernetes') effects.push(step.value);
+    step = performance.next(replyTo(step.value, turn));
   }
-  return requests;
+  return effects;
 }
 
 function replyTo(effect: Effect, turn: Turn): Reply {
