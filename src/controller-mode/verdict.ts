@@ -3,6 +3,7 @@ import { reportAnnotation } from '../shared/names.ts';
 import { type NodeReport, decodeNodeReport } from '../shared/record.ts';
 import { defaultLeaseDurationMs, driverDownAfterMs, renewalsPerLease } from './policy.ts';
 import { type SeenLease, type State, heartbeatOf } from './state.ts';
+import { attachmentsOn } from './volumes.ts';
 
 export type VerdictKind =
   | 'Alive'
@@ -91,7 +92,8 @@ function kubeletSilentAt(evidence: Evidence): Instant {
 
 function gone(state: State, nodeName: string): Verdict {
   const since = state.sources.nodes.freshSince;
-  return (state.attachmentsByNode.get(nodeName)?.size ?? 0) > 0
+  const { driver } = state.policy;
+  return attachmentsOn(state, nodeName).some((attachment) => attachment.driver === driver)
     ? { kind: 'Gone', reason: 'node-deleted', since, changesAt: undefined }
     : { kind: 'Unknown', reason: 'no-node', since, changesAt: undefined };
 }
@@ -101,10 +103,12 @@ function agentFresh(state: State, nodeName: string, evidence: Evidence): Verdict
   const quietAt = agentSilentSince + 2 * beatMs;
   if (now < kubeletSilentAt(evidence)) {
     const changesAt = Math.min(quietAt, kubeletSilentAt(evidence));
-    const badSince = state.memory.get(nodeName)?.driverBadSince;
-    if (badSince === undefined) {
+    const firstBadAt = state.memory.get(nodeName)?.driverBadSince;
+    if (firstBadAt === undefined) {
       return { kind: 'Alive', reason: 'heartbeat', since: agentSilentSince, changesAt };
     }
+    // In a gap of our view the driver may have been well.
+    const badSince = Math.max(firstBadAt, state.sources.heartbeats.freshSince);
     const downAt = badSince + driverDownAfterMs;
     const reason = `driver-${report?.driver ?? 'silent'}`;
     return now < downAt
@@ -132,13 +136,17 @@ function agentFresh(state: State, nodeName: string, evidence: Evidence): Verdict
 }
 
 function agentQuiet(state: State, evidence: Evidence): Verdict {
-  const { agent, report, agentSilentSince, now } = evidence;
-  const changesAt = agentSilentSince + state.policy.lostAfterMs;
-  if (agent === undefined || (report?.driver === 'stopping' && now < kubeletSilentAt(evidence))) {
-    const reason = agent === undefined ? 'agent-never-seen' : 'agent-stopping';
-    return { kind: 'AgentDown', reason, since: agentSilentSince, changesAt };
+  const { agent, report, agentSilentSince: since, now } = evidence;
+  const changesAt = since + state.policy.lostAfterMs;
+  if (agent === undefined) {
+    return { kind: 'AgentDown', reason: 'agent-never-seen', since, changesAt };
   }
-  return { kind: 'Suspect', reason: 'heartbeat-silent', since: agentSilentSince, changesAt };
+  const kubeletEnd = kubeletSilentAt(evidence);
+  if (report?.driver === 'stopping' && now < kubeletEnd) {
+    const first = Math.min(changesAt, kubeletEnd);
+    return { kind: 'AgentDown', reason: 'agent-stopping', since, changesAt: first };
+  }
+  return { kind: 'Suspect', reason: 'heartbeat-silent', since, changesAt };
 }
 
 function agentSilent(state: State, nodeName: string, evidence: Evidence): Verdict {
