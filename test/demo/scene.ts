@@ -1,11 +1,9 @@
-import { heartbeatLease } from '../../src/shared/names.ts';
+import { heartbeatLease, holdFinalizer } from '../../src/shared/names.ts';
 import type { JournalEntry } from '../array/judge.ts';
+import type { Change } from '../machine/bed.ts';
 import type { StoreEvent } from '../model/event-log.ts';
-import type { Node, Pod } from '../model/objects.ts';
+import type { Node, Pod, VolumeAttachment } from '../model/objects.ts';
 import { spansOf, type Workload } from './story.ts';
-
-/** One change of one object, with the moment (wall-clock ms) at which the API made it. */
-export type Change = StoreEvent & { readonly at: number };
 
 /** What the story is about. */
 export interface Scene {
@@ -105,4 +103,37 @@ export function hasTaint(node: Node | undefined, key: string): boolean {
 
 export function isDeleting(object: { readonly metadata: Pod['metadata'] }): boolean {
   return object.metadata.deletionTimestamp !== undefined;
+}
+
+/**
+ * Pods that were ended (Failed, or gone) before each of their volumes was fenced, in the API
+ * server's own order of changes. Names, for people; must be empty.
+ */
+export function endedUnfenced(scene: Scene): readonly string[] {
+  const after = scene.changes.filter(({ at }) => at >= scene.powerOffAt);
+  return podsThen(scene)
+    .filter((pod) => {
+      const ended = of(after, 'pods').find(
+        ({ type, object }) =>
+          object.metadata.uid === pod.metadata.uid &&
+          (type === 'DELETED' || object.status?.phase === 'Failed'),
+      );
+      if (ended === undefined) return false;
+      const fencedAt = [...pvsOf(scene, [pod])].map(
+        (pv) =>
+          of(after, 'volumeattachments').find(
+            ({ object }) =>
+              object.spec.source.persistentVolumeName === pv &&
+              object.spec.nodeName === scene.node &&
+              isFenced(object),
+          )?.rv,
+      );
+      return fencedAt.length === 0 || fencedAt.some((rv) => rv === undefined || rv > ended.rv);
+    })
+    .map((pod) => pod.metadata.name);
+}
+
+/** A confirmed hold: being deleted, and our finalizer is the only one left. */
+export function isFenced({ metadata }: VolumeAttachment): boolean {
+  return metadata.deletionTimestamp !== undefined && metadata.finalizers?.join() === holdFinalizer;
 }

@@ -11,13 +11,14 @@ import {
   outOfServiceValue,
   reportAnnotation,
 } from '../../src/shared/names.ts';
+import type { Change } from '../machine/bed.ts';
 import type { Lease, Node, Pod, VolumeAttachment } from '../model/objects.ts';
 import {
-  type Change,
   changesOf,
   hasTaint,
   heartbeats,
   isDeleting,
+  isFenced,
   of,
   ofNode,
   podsStill,
@@ -64,11 +65,7 @@ export function protectedSteps(scene: Scene): readonly Step[] {
       scene,
       'Fence confirmed',
       `${scene.node} was unpublished; our hold is all that is left`,
-      firstPer(
-        theirs,
-        pvs,
-        ({ object }) => isDeleting(object) && finalizers(object).join() === holdFinalizer,
-      ),
+      firstPer(theirs, pvs, ({ object }) => isFenced(object)),
     ),
     step(
       scene,
@@ -123,7 +120,7 @@ export function returnSteps(scene: Scene, powerOnAt: number): readonly Step[] {
     step(scene, 'Proven clean', 'the agent found no mount of the fenced volumes left', [
       heartbeats(scene, since).find(({ object }) => {
         const report = decodeNodeReport(object.metadata.annotations?.[reportAnnotation]);
-        return report?.clean !== undefined && report.clean.epoch === epochOf(scene);
+        return report?.clean !== undefined && report.clean.epoch === epochsOf(scene)[0];
       }),
     ]),
     step(scene, 'Released', `${taint} is off, pods may come again`, [
@@ -172,14 +169,12 @@ export function unprotectedSteps(scene: Scene, powerOnAt: number | undefined): r
   ];
 }
 
-/** The epoch of the first fence record of this node after the failure; empty if there was none. */
-export function epochOf(scene: Scene): string {
-  const found = heartbeats(scene, scene.changes).find(
-    ({ at, object }) =>
-      at >= scene.powerOffAt &&
-      decodeFenceRecord(object.metadata.annotations?.[fenceAnnotation]) !== undefined,
-  );
-  return decodeFenceRecord(found?.object.metadata.annotations?.[fenceAnnotation])?.epoch ?? '';
+/** The epochs of all fence records of this node after the failure, in order. */
+export function epochsOf(scene: Scene): readonly string[] {
+  const records = heartbeats(scene, scene.changes)
+    .filter(({ at }) => at >= scene.powerOffAt)
+    .map(({ object }) => decodeFenceRecord(object.metadata.annotations?.[fenceAnnotation]));
+  return [...new Set(records.flatMap((record) => record?.epoch ?? []))];
 }
 
 function intent(scene: Scene, after: readonly Change[]): Step {

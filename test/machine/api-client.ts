@@ -121,6 +121,7 @@ export class ApiClient {
     body: JsonObject | undefined,
     contentType: string,
   ): Promise<{ readonly status: number; readonly text: string }> {
+    const text = body === undefined ? undefined : JSON.stringify(body);
     return new Promise((resolve, reject) => {
       const outgoing = request(
         {
@@ -133,7 +134,10 @@ export class ApiClient {
           headers: {
             accept: 'application/json',
             authorization: `Bearer ${this.#token}`,
-            ...(body === undefined ? {} : { 'content-type': contentType }),
+            ...(text === undefined
+              ? {}
+              : // Without a length Node sends the body of a DELETE as bytes of no request.
+                { 'content-type': contentType, 'content-length': Buffer.byteLength(text) }),
           },
         },
         (response) => {
@@ -149,7 +153,7 @@ export class ApiClient {
         },
       );
       outgoing.once('error', reject);
-      outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+      outgoing.end(text);
     });
   }
 }

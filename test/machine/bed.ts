@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -51,6 +51,12 @@ export const bundlePath = fileURLToPath(new URL('../../dist/csi-failover.cjs', i
 /** How often the control plane works; attach/detach needs 100 ms or less. */
 const stepMs = 50;
 
+const collections = {
+  StatefulSet: 'statefulsets',
+  Deployment: 'deployments',
+  Pod: 'pods',
+} as const;
+
 interface Parts {
   readonly runId: string;
   readonly folder: string;
@@ -58,6 +64,7 @@ interface Parts {
   readonly controlPlane: ControlPlane;
   readonly server: ApiServer;
   readonly array: ArrayAdmin;
+  readonly attacherDriver: ManagedProcess;
   readonly machines: readonly ProcessMachine[];
   readonly replicas: readonly ControllerReplica[];
   readonly things: AsyncDisposableStack;
@@ -86,6 +93,8 @@ export class Bed implements AsyncDisposable {
   readonly controlPlane: ControlPlane;
   readonly server: ApiServer;
   readonly array: ArrayAdmin;
+  /** The driver's process that external-attacher calls. */
+  readonly attacherDriver: ManagedProcess;
   readonly replicas: readonly ControllerReplica[];
   /** Everything that happened to any object since the bed stands. */
   readonly changes: Change[] = [];
@@ -101,6 +110,7 @@ export class Bed implements AsyncDisposable {
     this.controlPlane = parts.controlPlane;
     this.server = parts.server;
     this.array = parts.array;
+    this.attacherDriver = parts.attacherDriver;
     this.replicas = parts.replicas;
     this.#machines = parts.machines;
     this.#things = parts.things;
@@ -130,14 +140,15 @@ export class Bed implements AsyncDisposable {
 
   /** Creates volume, claim and workload; does not wait for anything. */
   async addWorkload(plan: WorkloadPlan): Promise<void> {
-    await this.array.create(volumeHandle(plan));
     if (this.store.find('namespaces', plan.namespace) === undefined) {
       must(await this.api.create('namespaces', { metadata: { name: plan.namespace } }));
     }
-    const claim = must(await this.api.create('persistentvolumeclaims', claimObject(plan)));
-    must(await this.api.create('persistentvolumes', pvObject(plan, claim.metadata.uid)));
-    const resource = plan.kind === 'StatefulSet' ? 'statefulsets' : 'deployments';
-    must(await this.api.create(resource, workloadObject(plan)));
+    if (plan.shares === undefined) {
+      await this.array.create(volumeHandle(plan));
+      const claim = must(await this.api.create('persistentvolumeclaims', claimObject(plan)));
+      must(await this.api.create('persistentvolumes', pvObject(plan, claim.metadata.uid)));
+    }
+    must(await this.api.create(collections[plan.kind], workloadObject(plan)));
   }
 
   /** Nodes that take no new pods. */
@@ -154,6 +165,17 @@ export class Bed implements AsyncDisposable {
       .filter((one) => one.slot === slotOfPlan(plan) && one.lastAcceptedAt !== undefined)
       .toSorted((a, b) => (a.lastAcceptedAt ?? 0) - (b.lastAcceptedAt ?? 0))
       .at(-1);
+  }
+
+  /** Copies the logs of all processes to a folder, in place of what was there. */
+  saveLogs(target: string): void {
+    rmSync(target, { recursive: true, force: true });
+    for (const file of globSync('**/*.log', { cwd: this.folder })) {
+      // `worker-a/logs/kubelet.log` is `worker-a-kubelet.log` there.
+      const name = file.replace('/logs/', '/').replaceAll('/', '-');
+      mkdirSync(target, { recursive: true });
+      copyFileSync(join(this.folder, file), join(target, name));
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -211,8 +233,18 @@ async function assemble(options: BedOptions, things: AsyncDisposableStack): Prom
   store.create('csidrivers', { metadata: { name: driverName }, spec: { attachRequired: true } });
   const timer = setInterval(() => controlPlane.step(performance.now()), stepMs);
   things.defer(() => clearInterval(timer));
-  const admin = new ArrayAdmin(array.admin);
-  return { runId, folder, store, controlPlane, server, array: admin, machines, replicas, things };
+  return {
+    runId,
+    folder,
+    store,
+    controlPlane,
+    server,
+    array: new ArrayAdmin(array.admin),
+    attacherDriver: attacher.process,
+    machines,
+    replicas,
+    things,
+  };
 }
 
 interface ArrayAddresses {

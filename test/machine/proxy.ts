@@ -133,12 +133,18 @@ export class TcpProxy {
 
   #reset(pair: Pair): void {
     this.#pairs.delete(pair);
-    pair.near.resetAndDestroy();
-    pair.far?.resetAndDestroy();
+    reset(pair.near);
+    if (pair.far !== undefined) reset(pair.far);
   }
 }
 
 function hold(pair: Pair): void {
   pair.near.pause();
   pair.far?.pause();
+}
+
+/** A socket whose end is still on its way cannot be reset (uv_tcp_close_reset): Node would keep it. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -1,22 +1,30 @@
 import type { JsonObject } from '../../src/shared/effect.ts';
 
-/** A workload of one pod with one RWO volume. */
+/** A workload of one pod with one volume. */
 export interface WorkloadPlan {
-  readonly kind: 'StatefulSet' | 'Deployment';
+  /** `Pod`: a bare one, which nobody creates again. */
+  readonly kind: 'StatefulSet' | 'Deployment' | 'Pod';
   readonly namespace: string;
   readonly name: string;
   /** Labels of the pods beside `app`. */
   readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly tolerations?: readonly JsonObject[];
   readonly driverName: string;
+  /** Default ReadWriteOnce. */
+  readonly accessMode?: 'ReadWriteOnce' | 'ReadWriteMany';
+  /** Uses the volume of this plan of the same namespace, which must be there, instead of its own. */
+  readonly shares?: WorkloadPlan;
 }
 
 /** The name of the plan's claim: a StatefulSet's is made from its template's name and its pod's. */
-export function claimName({ kind, name }: WorkloadPlan): string {
+export function claimName({ kind, name, shares }: WorkloadPlan): string {
+  if (shares !== undefined) return claimName(shares);
   return kind === 'StatefulSet' ? `data-${name}-0` : name;
 }
 
-export function volumeHandle(plan: WorkloadPlan): string {
-  return `vol-${plan.namespace}-${plan.name}`;
+export function volumeHandle({ namespace, name, shares }: WorkloadPlan): string {
+  return shares === undefined ? `vol-${namespace}-${name}` : volumeHandle(shares);
 }
 
 /** `namespace/…` as the array's journal names the plan's writers. */
@@ -31,7 +39,7 @@ export function claimObject(plan: WorkloadPlan): JsonObject {
     kind: 'PersistentVolumeClaim',
     metadata: { namespace: plan.namespace, name: claimName(plan) },
     spec: {
-      accessModes: ['ReadWriteOnce'],
+      accessModes: [plan.accessMode ?? 'ReadWriteOnce'],
       resources: { requests: { storage: '64Mi' } },
       volumeName: pvName(plan),
     },
@@ -45,7 +53,7 @@ export function pvObject(plan: WorkloadPlan, claimUid: string): JsonObject {
     kind: 'PersistentVolume',
     metadata: { name: pvName(plan) },
     spec: {
-      accessModes: ['ReadWriteOnce'],
+      accessModes: [plan.accessMode ?? 'ReadWriteOnce'],
       capacity: { storage: '64Mi' },
       csi: { driver: plan.driverName, volumeHandle: volumeHandle(plan) },
       claimRef: {
@@ -61,27 +69,38 @@ export function pvObject(plan: WorkloadPlan, claimUid: string): JsonObject {
 }
 
 export function workloadObject(plan: WorkloadPlan): JsonObject {
-  const app = { app: plan.name };
-  const stateful = plan.kind === 'StatefulSet';
-  const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: claimName(plan) } }];
+  const { kind, namespace, name } = plan;
+  const app = { app: name };
+  const stateful = kind === 'StatefulSet';
+  const { metadata, spec } = podTemplate(plan);
+  if (kind === 'Pod') {
+    return { apiVersion: 'v1', kind, metadata: { ...metadata, namespace, name }, spec };
+  }
   return {
     apiVersion: 'apps/v1',
-    kind: plan.kind,
-    metadata: { namespace: plan.namespace, name: plan.name, labels: app },
+    kind,
+    metadata: { namespace, name, labels: app },
     spec: {
       replicas: 1,
       selector: { matchLabels: app },
-      template: {
-        metadata: { labels: { ...app, ...plan.labels } },
-        spec: {
-          terminationGracePeriodSeconds: 5,
-          containers: [{ name: plan.name, image: `example.test/${plan.name}:1` }],
-          ...(stateful ? {} : { volumes }),
-        },
-      },
+      template: { metadata, spec },
       ...(stateful
-        ? { serviceName: plan.name, volumeClaimTemplates: [{ metadata: { name: 'data' } }] }
+        ? { serviceName: name, volumeClaimTemplates: [{ metadata: { name: 'data' } }] }
         : { strategy: { type: 'Recreate' } }),
+    },
+  };
+}
+
+function podTemplate(plan: WorkloadPlan): { metadata: JsonObject; spec: JsonObject } {
+  const { kind, name, labels, annotations, tolerations } = plan;
+  const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: claimName(plan) } }];
+  return {
+    metadata: { labels: { app: name, ...labels }, ...(annotations && { annotations }) },
+    spec: {
+      terminationGracePeriodSeconds: 5,
+      containers: [{ name, image: `example.test/${name}:1` }],
+      ...(tolerations && { tolerations }),
+      ...(kind === 'StatefulSet' ? {} : { volumes }),
     },
   };
 }

@@ -11,9 +11,10 @@ import {
 } from '../../../src/shared/names.ts';
 import { encodeFenceRecord, encodeNodeReport } from '../../../src/shared/record.ts';
 import type { JournalEntry } from '../../array/judge.ts';
-import type { Change, Scene } from '../../demo/scene.ts';
+import type { Scene } from '../../demo/scene.ts';
 import { protectedSteps, returnSteps, unprotectedSteps } from '../../demo/steps.ts';
 import type { Step } from '../../demo/story.ts';
+import type { Change } from '../../machine/bed.ts';
 import { Store } from '../../model/store.ts';
 
 const driver = 'block.csi.test';

@@ -118,6 +118,32 @@ describe('TcpProxy', () => {
     expect(await say(open(), 'again')).toBe('again');
   });
 
+  it('ends a connection whose own end is still on its way', async () => {
+    const accepted: Socket[] = [];
+    const deaf = createServer({ pauseOnConnect: true }, (socket) => {
+      socket.on('error', () => undefined);
+      accepted.push(socket);
+    });
+    deaf.listen(0, '127.0.0.1');
+    await once(deaf, 'listening');
+    const address = deaf.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    await using cable = await TcpProxy.start({ host: '127.0.0.1', port });
+    const client = connect(cable.endpoint.port, '127.0.0.1');
+    client.on('error', () => undefined);
+    client.end(Buffer.alloc(1_000_000));
+    await once(deaf, 'connection');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    cable.set('cut');
+    const [socket] = accepted;
+    const closed = socket === undefined ? undefined : once(socket, 'close');
+    socket?.resume();
+    await closed;
+    expect(socket?.destroyed).toBe(true);
+    client.destroy();
+    deaf.close();
+  });
+
   it('keeps both sides waiting while it hangs, and delivers afterwards', async () => {
     const client = open();
     await say(client, 'hello');
