@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { base, type Manifest, objectsOf, type Rule } from './manifest.ts';
+import { type Grant, grants, isBinding, objects, roleOf } from './grants.ts';
+import { base } from './manifest.ts';
 import {
   type Access,
   accessOfActuator,
@@ -8,62 +9,6 @@ import {
   accessOfObserver,
   driverNamespace,
 } from './requests.ts';
-
-const objects = objectsOf(base);
-
-/** One verb on one resource, as one role allows it. */
-interface Grant {
-  readonly role: string;
-  readonly subject: string;
-  readonly verb: string;
-  readonly group: string;
-  readonly resource: string;
-  /** Where it holds; '*' everywhere, '' for cluster-scoped and all namespaces. */
-  readonly namespace: string;
-  readonly names: readonly string[] | undefined;
-}
-
-/** Every grant of the base, bound. A Role without a namespace stands in that of the driver. */
-function grants(): readonly Grant[] {
-  return objects.filter(isBinding).flatMap((binding) => {
-    const role = roleOf(binding);
-    const clusterWide = binding.kind === 'ClusterRoleBinding';
-    const namespace = clusterWide ? '*' : (binding.metadata.namespace ?? driverNamespace);
-    return (binding.subjects ?? []).flatMap((subject) =>
-      (role.rules ?? []).flatMap((rule) =>
-        single(rule).map((one) => ({
-          ...one,
-          role: role.metadata.name,
-          subject: subject.name,
-          namespace,
-          names: rule.resourceNames,
-        })),
-      ),
-    );
-  });
-}
-
-function isBinding({ kind }: Manifest): boolean {
-  return kind === 'RoleBinding' || kind === 'ClusterRoleBinding';
-}
-
-function roleOf(binding: Manifest): Manifest {
-  const { kind, name } = binding.roleRef ?? { kind: '', name: '' };
-  const role = objects.find(
-    (object) =>
-      object.kind === kind &&
-      object.metadata.name === name &&
-      (kind === 'ClusterRole' || object.metadata.namespace === binding.metadata.namespace),
-  );
-  if (role === undefined) throw new Error(`${binding.metadata.name} binds nothing`);
-  return role;
-}
-
-function single({ apiGroups, resources, verbs }: Rule) {
-  return apiGroups.flatMap((group) =>
-    resources.flatMap((resource) => verbs.map((verb) => ({ group, resource, verb }))),
-  );
-}
 
 /** As the RBAC authorizer does it; nothing here uses wildcards, which a test forbids. */
 function allows(grant: Grant, access: Access): boolean {
