@@ -9,7 +9,13 @@ import { done, failed, outcomeOfHttp } from '../shared/outcome.ts';
 import { decodePodIntent, encodePodIntent } from '../shared/record.ts';
 import type { Action, ActionOf, PodTarget } from './actions.ts';
 import * as api from './requests.ts';
-import { beginEpisode, removeRecord, standingRecord, updateRecord } from './write-record.ts';
+import {
+  beginEpisode,
+  recordIn,
+  removeRecord,
+  standingRecord,
+  updateRecord,
+} from './write-record.ts';
 import { clearTaint, setTaint } from './write-taint.ts';
 
 /** Values that an action needs from outside. */
@@ -43,6 +49,8 @@ export function act(action: Action, context: ActContext): Performance {
       return evict(action, context);
     case 'DropHold':
       return dropHold(action);
+    case 'UndoHold':
+      return undoHold(action);
   }
 }
 
@@ -177,6 +185,31 @@ function* dropHold(action: ActionOf<'DropHold'>): Performance {
   };
   const outcome = yield* api.patch('volumeattachments', target, { metadata });
   return outcome.kind === 'Failed' && outcome.code === 'HTTP_404' ? done : outcome;
+}
+
+/**
+ * A former leader was stopped between the finalizer and the deletion, and the episode is over or
+ * was withdrawn. As long as the object is not being deleted nothing was taken away by it.
+ */
+function* undoHold(action: ActionOf<'UndoHold'>): Performance {
+  const { heartbeat, attachment, pv } = action;
+  const target = { namespace: '', name: attachment.name };
+  const lease = yield* api.get('leases', heartbeat);
+  if (lease.status !== 200 && lease.status !== 404) {
+    return outcomeOfHttp(lease.status, 'reading the fence record');
+  }
+  const listed = recordIn(lease.body)?.volumes.some((volume) => volume.pv === pv);
+  if (listed === true) return failed('LISTED', 'the fence record lists the volume');
+  const found = yield* api.get('volumeattachments', target);
+  if (isAnother(found, attachment.uid)) return done;
+  if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the VolumeAttachment');
+  if (api.isDeleting(found.body)) return failed('DELETING', 'the volume is being taken away');
+  const metadata = {
+    uid: attachment.uid,
+    resourceVersion: api.resourceVersionOf(found.body),
+    finalizers: api.finalizersOf(found.body).filter((one) => one !== holdFinalizer),
+  };
+  return yield* api.patch('volumeattachments', target, { metadata });
 }
 
 /** Gone, or another object under the same name. */

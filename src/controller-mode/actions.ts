@@ -8,6 +8,11 @@ export interface PodTarget {
   readonly uid: string;
 }
 
+export interface AttachmentTarget {
+  readonly name: string;
+  readonly uid: string;
+}
+
 /** A Lease as it was when we decided; '' as resourceVersion: there was none. */
 export interface LeaseTarget {
   readonly namespace: string;
@@ -40,6 +45,8 @@ export type Action = KeyedAction & { readonly node: string } & (
         readonly kind: 'UpdateRecord';
         readonly heartbeat: LeaseTarget;
         readonly record: FenceRecord;
+        /** VolumeAttachments on which, by a consistent read, there must be no hold of ours. */
+        readonly unheld?: readonly AttachmentTarget[];
       }
     | { readonly kind: 'RemoveRecord'; readonly heartbeat: LeaseTarget; readonly epoch: string }
     | {
@@ -63,6 +70,13 @@ export type Action = KeyedAction & { readonly node: string } & (
         readonly attachmentUid: string;
         readonly heartbeat: LeaseTarget;
         readonly epoch: string;
+      }
+    /** Takes a hold back that never got as far as the deletion, on a node that lives. */
+    | {
+        readonly kind: 'UndoHold';
+        readonly attachment: AttachmentTarget;
+        readonly heartbeat: LeaseTarget;
+        readonly pv: string;
       }
     /** Asks the driver whether the node is off the published nodes of these volumes. */
     | {

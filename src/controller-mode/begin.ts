@@ -7,14 +7,7 @@ import { hold } from './hold.ts';
 import { podNotMoved } from './notices.ts';
 import { type State, heartbeatOf, memoryOf } from './state.ts';
 import type { Verdict } from './verdict.ts';
-import {
-  attachmentsOn,
-  claimedVolumes,
-  holdOf,
-  isFinished,
-  ourVolumes,
-  podsOn,
-} from './volumes.ts';
+import { claimedVolumes, isFinished, ourVolumes, podsOn, takenFrom } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
 /** A node has failed: begins an episode for the pods that may move, and says why others may not. */
@@ -54,18 +47,12 @@ export function adopt(situation: Situation, wanted: Wanted): boolean {
   const { state, nodeName } = situation;
   const { driver } = state.policy;
   const node = state.nodes.get(nodeName);
-  const held = attachmentsOn(state, nodeName).filter((attachment) => {
-    const stage = holdOf(attachment);
-    return attachment.driver === driver && stage !== 'free' && stage !== 'leaving';
-  });
+  const held = takenFrom(state, nodeName);
   const tainted = node?.taints.some(({ key }) => key === fencedTaint(driver)) === true;
   if (held.length === 0 && !tainted) return false;
-  const volumes = held.flatMap(({ pv }): FencedVolume[] => {
-    const view = state.pvs.get(pv);
-    return view === undefined ? [] : [{ handle: view.handle, pv }];
-  });
-  const phase = volumes.length > 0 ? 'Fenced' : 'Moved';
-  pushBegin(situation, wanted, { kubeletRenewTime: undefined, reason: 'adopted', phase, volumes });
+  const phase = held.length > 0 ? 'Fenced' : 'Moved';
+  const fields = { kubeletRenewTime: undefined, reason: 'adopted', phase, volumes: held } as const;
+  pushBegin(situation, wanted, fields);
   return true;
 }
 

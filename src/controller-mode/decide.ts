@@ -11,8 +11,10 @@ import { staleAt, staleView } from './freshness.ts';
 import { type Situation, stormHold } from './guards.ts';
 import { hold } from './hold.ts';
 import { type Failure, nodeFenced, nodeVerdict, podNotMoved } from './notices.ts';
+import { clearOutOfService, ownOutOfService } from './out-of-service.ts';
 import { tellProgress } from './progress.ts';
 import { type State, heartbeatOf, memoryOf } from './state.ts';
+import { undoStrayHolds } from './stray-hold.ts';
 import { type Verdict, isFailed, verdictOf } from './verdict.ts';
 import type { Wanted } from './wanted.ts';
 
@@ -24,32 +26,32 @@ export function decide(state: State, now: Instant): Decision<Action> {
   const wanted: Wanted = { actions: [], notices: [], wakeAt: [] };
   if (!state.leading) return decision(wanted);
   const stale = staleView(state, now);
-  wanted.wakeAt.push(staleAt(state));
   const verdicts = verdictsOf(state, now);
   const records = recordsOf(state, verdicts);
   const storm = stormHold(state, verdicts, new Set(records.keys()));
   for (const [nodeName, verdict] of verdicts) {
     const situation: Situation = { state, now, nodeName, verdicts, storm };
-    if (stale !== undefined) tellStale(situation, verdict, stale.detail, wanted);
-    else decideNode(situation, verdict, records.get(nodeName), wanted);
+    if (verdict.changesAt !== undefined) wanted.wakeAt.push(verdict.changesAt);
+    const record = records.get(nodeName);
+    // The record's epoch is the version of the Lease that fell silent, before we wrote to it.
+    const incident = record?.epoch ?? incidentOf(state, nodeName, verdict);
+    const failure: Failure = { situation, verdict, incident };
+    if (stale !== undefined) decideBlindly(failure, stale.detail, wanted);
+    else decideNode(failure, record, wanted);
   }
-  if (stale === undefined) keepFromBrokenDrivers(state, verdicts, wanted);
+  if (stale !== undefined) return decision(wanted);
+  wanted.wakeAt.push(staleAt(state));
+  keepFromBrokenDrivers(state, verdicts, wanted);
   return decision(wanted);
 }
 
-function decideNode(
-  situation: Situation,
-  verdict: Verdict,
-  record: FenceRecord | undefined,
-  wanted: Wanted,
-): void {
-  const { state, nodeName } = situation;
-  if (verdict.changesAt !== undefined) wanted.wakeAt.push(verdict.changesAt);
+function decideNode(failure: Failure, record: FenceRecord | undefined, wanted: Wanted): void {
+  const { situation, verdict } = failure;
+  if (record === undefined) clearStrayTaint(situation, wanted);
   if (record !== undefined) runEpisode(situation, verdict, record, wanted);
   else if (!adopt(situation, wanted) && isFailed(verdict)) begin(situation, verdict, wanted);
-  // The record's epoch is the version of the Lease that fell silent, before we wrote to it.
-  const incident = record?.epoch ?? incidentOf(state, nodeName, verdict);
-  tellVerdict({ situation, verdict, incident }, wanted);
+  undoStrayHolds(situation, verdict, record, wanted);
+  tellVerdict(failure, wanted);
 }
 
 /** An agent that is only late, because its machine has just come back, is not worth a word. */
@@ -127,12 +129,23 @@ function runEpisode(
   if (hasOwnTaint(episode)) wanted.notices.push(...nodeFenced(episode));
 }
 
-function tellStale(situation: Situation, verdict: Verdict, detail: string, wanted: Wanted): void {
-  const { state, nodeName } = situation;
+/**
+ * Our own view cannot be believed: nothing is begun or gone on with, and people are told. Only our
+ * out-of-service taint is taken away, because it must not outlive the reason why it was set.
+ */
+function decideBlindly(failure: Failure, detail: string, wanted: Wanted): void {
+  const { situation, verdict } = failure;
+  clearStrayTaint(situation, wanted);
   if (!isFailed(verdict)) return;
-  const incident = incidentOf(state, nodeName, verdict);
-  for (const pod of candidatesOn(state, nodeName)) {
-    const why = hold('own-view-stale', detail);
-    wanted.notices.push(podNotMoved({ situation, verdict, incident }, pod, why));
+  const why = hold('own-view-stale', detail);
+  for (const pod of candidatesOn(situation.state, situation.nodeName)) {
+    wanted.notices.push(podNotMoved(failure, pod, why));
   }
+}
+
+function clearStrayTaint({ state, nodeName }: Situation, wanted: Wanted): void {
+  const { driver } = state.policy;
+  const node = state.nodes.get(nodeName);
+  if (node === undefined || ownOutOfService(node, driver) === undefined) return;
+  wanted.actions.push(clearOutOfService(node, driver));
 }

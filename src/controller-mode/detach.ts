@@ -4,7 +4,7 @@ import { outOfServiceTaint, outOfServiceValue } from '../shared/names.ts';
 import type { FencedVolume } from '../shared/record.ts';
 import { type Action, action } from './actions.ts';
 import { type Episode, hasOutOfService } from './episode.ts';
-import { foreignOutOfService, siblingOutOfService } from './out-of-service.ts';
+import { clearOutOfService, foreignOutOfService, siblingOutOfService } from './out-of-service.ts';
 import { outOfServiceCapMs } from './policy.ts';
 import {
   attachmentOf,
@@ -65,27 +65,26 @@ function taintOutOfService(
   { useful, evicting, wanted }: { useful: boolean; evicting: boolean; wanted: Wanted },
 ): void {
   const { situation, record, memory } = episode;
+  const { driver } = situation.state.policy;
   if (!hasOutOfService(episode)) {
     // A taint is unique by key and effect; a sibling's does for us what ours would do.
-    const taken = siblingOutOfService(node, situation.state.policy.driver) !== undefined;
+    const taken = siblingOutOfService(node, driver) !== undefined;
     const ready = useful && !evicting && !taken && record.phase !== 'Intent';
-    if (ready) wanted.actions.push(outOfService('SetTaint', episode, node));
+    if (ready) wanted.actions.push(setOutOfService(episode, node));
     return;
   }
   wanted.wakeAt.push((memory.outOfServiceSeenAt ?? situation.now) + outOfServiceCapMs);
-  if (!useful) wanted.actions.push(outOfService('ClearTaint', episode, node));
+  if (!useful) wanted.actions.push(clearOutOfService(node, driver));
 }
 
-function outOfService(
-  kind: 'SetTaint' | 'ClearTaint',
-  { situation, heartbeat, record }: Episode,
-  node: NodeView,
-): Action {
+function setOutOfService({ situation, heartbeat, record }: Episode, node: NodeView): Action {
   const taint = { key: outOfServiceTaint, value: outOfServiceValue(situation.state.policy.driver) };
-  const fields = { node: node.name, nodeUid: node.uid, taint };
-  return kind === 'ClearTaint'
-    ? action(kind, taint.key, fields)
-    : action(kind, taint.key, { ...fields, record: { heartbeat, epoch: record.epoch } });
+  return action('SetTaint', taint.key, {
+    node: node.name,
+    nodeUid: node.uid,
+    taint,
+    record: { heartbeat, epoch: record.epoch },
+  });
 }
 
 function dropHold(episode: Episode, attachment: AttachmentView, wanted: Wanted): void {

@@ -19,8 +19,9 @@ export function staleView(state: State, now: Instant): Stale | undefined {
     const source = state.sources[name];
     if (!source.synced) return stale(`the watch of ${name} has not been complete yet`);
     if (source.lost) return stale(`the watch of ${name} is interrupted`);
-    if (now - source.aliveAt > boundMs(name)) {
-      return stale(`the watch of ${name} has shown no life for ${boundMs(name) / 1000} s`);
+    const boundMs = boundOf(state, name);
+    if (now - source.aliveAt > boundMs) {
+      return stale(`the watch of ${name} has shown no life for ${boundMs / 1000} s`);
     }
   }
   if (state.wentBackwards) return stale('the API showed an older version of our own Lease');
@@ -37,7 +38,7 @@ export function staleView(state: State, now: Instant): Stale | undefined {
 
 /** When the view would become stale if nothing more arrived. */
 export function staleAt(state: State): Instant {
-  const bySource = sourceNames.map((name) => state.sources[name].aliveAt + boundMs(name));
+  const bySource = sourceNames.map((name) => state.sources[name].aliveAt + boundOf(state, name));
   const { pendingRenewal, policy } = state;
   if (policy.leaderElection && pendingRenewal !== undefined) {
     bySource.push(pendingRenewal.at + 2 * policy.heartbeatIntervalMs);
@@ -47,9 +48,16 @@ export function staleAt(state: State): Instant {
 
 /**
  * Every living kubelet renews once in an interval, so two of them without any event are too long.
+ * Where all kubelets renew seldom, the quickest of them counts.
  */
-function boundMs(name: SourceName): number {
-  return name === 'kubeletLeases' ? (2 * defaultLeaseDurationMs) / renewalsPerLease : watchBoundMs;
+function boundOf(state: State, name: SourceName): number {
+  if (name !== 'kubeletLeases') return watchBoundMs;
+  let quickestMs = Number.POSITIVE_INFINITY;
+  for (const { view } of state.kubeletLeases.values()) {
+    quickestMs = Math.min(quickestMs, view.durationMs);
+  }
+  const leaseMs = Number.isFinite(quickestMs) ? quickestMs : 0;
+  return (2 * Math.max(leaseMs, defaultLeaseDurationMs)) / renewalsPerLease;
 }
 
 function stale(detail: string): Stale {

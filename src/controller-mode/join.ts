@@ -6,7 +6,7 @@ import { type Hold, hold } from './hold.ts';
 import { podHeld } from './notices.ts';
 import { updateRecord } from './phase.ts';
 import { isFailed } from './verdict.ts';
-import { ourVolumes } from './volumes.ts';
+import { ourVolumes, takenFrom } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
 /**
@@ -36,9 +36,8 @@ export function join(
     const why = held.get(pod.uid);
     if (why !== undefined) wanted.notices.push(podHeld(episode, pod, why));
   }
-  const volumes = new Map(
-    [...record.volumes, ...joining.flatMap((pod) => ourVolumes(state, pod))].map((v) => [v.pv, v]),
-  );
+  const more = [...joining.flatMap((pod) => ourVolumes(state, pod)), ...takenFrom(state, nodeName)];
+  const volumes = new Map([...record.volumes, ...more].map((volume) => [volume.pv, volume]));
   if (volumes.size > record.volumes.length || (joining.length > 0 && record.phase === 'Moved')) {
     // First the record: what it does not list, nobody would clean up.
     const phase = record.phase === 'Intent' ? 'Intent' : 'Fenced';

@@ -1,4 +1,4 @@
-import { action } from './actions.ts';
+import { type AttachmentTarget, action } from './actions.ts';
 import { type Episode, hasOutOfService } from './episode.ts';
 import { attachmentOf, holdOf, isConfirmed, isFinished } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
@@ -30,19 +30,26 @@ export function settlePhase(episode: Episode, wanted: Wanted): void {
   );
   if (left.length > untouched.length || pods.length > 0 || hasOutOfService(episode)) return;
   const gone = new Set(untouched.map(({ volume }) => volume.pv));
+  const unheld = untouched.flatMap(({ attachment }) => attachment ?? []);
   const volumes = record.volumes.filter(({ pv }) => !gone.has(pv));
-  updateRecord(episode, { phase: 'Moved', volumes }, wanted);
+  updateRecord(episode, { phase: 'Moved', volumes }, wanted, unheld);
 }
 
-/** Writes another phase or a longer list of volumes, if the record is still of this epoch. */
+/**
+ * Writes another phase or a longer list of volumes, if the record is still of this epoch. What
+ * ends a part of the episode waits until nothing else is in flight for the node, and `unheld` is
+ * read again: our own view may not show yet what we have just done.
+ */
 export function updateRecord(
   { record, heartbeat, situation }: Episode,
-  change: Partial<Pick<Episode['record'], 'phase' | 'volumes'>>,
+  change: Partial<Pick<Episode['record'], 'phase' | 'volumes' | 'reason'>>,
   wanted: Wanted,
+  unheld: readonly AttachmentTarget[] = [],
 ): void {
   const next = { ...record, ...change };
+  const ends = next.phase === 'Moved' || next.phase === 'Released';
   const identity = `${record.epoch}/${next.phase}/${next.volumes.length}`;
-  wanted.actions.push(
-    action('UpdateRecord', identity, { node: situation.nodeName, heartbeat, record: next }),
-  );
+  const targets = unheld.map(({ name, uid }) => ({ name, uid }));
+  const fields = { node: situation.nodeName, heartbeat, record: next, unheld: targets };
+  wanted.actions.push(action('UpdateRecord', identity, fields, ends));
 }

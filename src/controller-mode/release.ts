@@ -2,22 +2,18 @@ import { type NodeView, uniqueVolumeName } from '../shared/model.ts';
 import {
   fencedTaint,
   intentAnnotation,
-  outOfServiceTaint,
-  outOfServiceValue,
   releaseAnnotation,
   reportAnnotation,
 } from '../shared/names.ts';
-import {
-  type FenceRecord,
-  bootIdOfHolder,
-  decodeNodeReport,
-  decodePodIntent,
-} from '../shared/record.ts';
+import { bootIdOfHolder, decodeNodeReport, decodePodIntent } from '../shared/record.ts';
 import { action } from './actions.ts';
 import { type Episode, hasOutOfService, hasOwnTaint } from './episode.ts';
+import type { Situation } from './guards.ts';
 import { type Hold, hold } from './hold.ts';
 import { nodeKept, nodeReleased } from './notices.ts';
+import { clearOutOfService } from './out-of-service.ts';
 import { outOfServiceLingerMs } from './policy.ts';
+import { updateRecord } from './phase.ts';
 import { heartbeatOf } from './state.ts';
 import { attachmentsOn, podsOn } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
@@ -30,7 +26,7 @@ import type { Wanted } from './wanted.ts';
 export function release(episode: Episode, wanted: Wanted): void {
   const why = notReleasable(episode);
   if (why === undefined) {
-    writeReleased(episode, episode.record.reason, wanted);
+    updateRecord(episode, { phase: 'Released' }, wanted);
     return;
   }
   if (why.until !== undefined) wanted.wakeAt.push(why.until);
@@ -43,23 +39,17 @@ export function release(episode: Episode, wanted: Wanted): void {
  */
 export function withdraw(episode: Episode, wanted: Wanted): boolean {
   if (!['Alive', 'AgentDown', 'DriverDown'].includes(episode.verdict.kind)) return false;
-  const locked = lockedUntil(episode);
+  const locked = lockedUntil(episode.situation);
   if (locked !== undefined) wanted.wakeAt.push(locked);
-  else writeReleased(episode, 'withdrawn', wanted);
+  else {
+    const { situation, record } = episode;
+    const listed = new Set(record.volumes.map(({ pv }) => pv));
+    const unheld = attachmentsOn(situation.state, situation.nodeName).filter(({ pv }) =>
+      listed.has(pv),
+    );
+    updateRecord(episode, { phase: 'Released', reason: 'withdrawn' }, wanted, unheld);
+  }
   return true;
-}
-
-function writeReleased(episode: Episode, reason: string, wanted: Wanted): void {
-  const { situation, heartbeat, record } = episode;
-  const released: FenceRecord = { ...record, reason, phase: 'Released' };
-  wanted.actions.push(
-    action(
-      'UpdateRecord',
-      `${record.epoch}/Released`,
-      { node: situation.nodeName, heartbeat, record: released },
-      true,
-    ),
-  );
 }
 
 /** The last steps, after `Released` was written: marks, taints, then the record itself. */
@@ -81,9 +71,7 @@ export function close(episode: Episode, wanted: Wanted): void {
     wanted.actions.push(action('ClearTaint', taint.key, fields));
   }
   if (node !== undefined && hasOutOfService(episode)) {
-    const taint = { key: outOfServiceTaint, value: outOfServiceValue(driver) };
-    const fields = { node: nodeName, nodeUid: node.uid, taint };
-    wanted.actions.push(action('ClearTaint', taint.key, fields));
+    wanted.actions.push(clearOutOfService(node, driver));
   }
   if (wanted.actions.length === before) {
     const fields = { node: nodeName, heartbeat, epoch: record.epoch };
@@ -93,8 +81,7 @@ export function close(episode: Episode, wanted: Wanted): void {
 }
 
 /** A predecessor's last CSI call may still run inside the driver, which knows no token. */
-function lockedUntil({ situation }: Episode): number | undefined {
-  const { state, now } = situation;
+export function lockedUntil({ state, now }: Situation): number | undefined {
   const until = state.leadingSince + state.policy.timeoutMs;
   return now < until ? until : undefined;
 }
@@ -103,7 +90,7 @@ function lockedUntil({ situation }: Episode): number | undefined {
 function notReleasable(episode: Episode): Hold | undefined {
   const { situation, node, record, memory } = episode;
   const { state, now, nodeName } = situation;
-  const locked = lockedUntil(episode);
+  const locked = lockedUntil(episode.situation);
   if (locked !== undefined) {
     return {
       ...hold('settling', 'a call of the former leader may still be running'),

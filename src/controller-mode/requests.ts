@@ -1,5 +1,6 @@
 /** The requests that actions are made of, and how their answers are read without trusting them. */
 import type { Effect, Json, JsonObject, Performance, Reply, Resource } from '../shared/effect.ts';
+import { holdFinalizer } from '../shared/names.ts';
 import { done, outcomeOfHttp } from '../shared/outcome.ts';
 
 export interface Target {
@@ -105,6 +106,11 @@ export function finalizersOf(body: JsonObject | undefined): readonly string[] {
   const { finalizers } = metadataOf(body);
   if (!Array.isArray(finalizers)) return [];
   return (finalizers as readonly Json[]).filter((entry) => typeof entry === 'string');
+}
+
+/** Carries our finalizer: the hold has been begun at least. */
+export function isHeld(body: JsonObject | undefined): boolean {
+  return finalizersOf(body).includes(holdFinalizer);
 }
 
 export function annotationsOf(body: JsonObject | undefined): Readonly<Record<string, string>> {

@@ -126,3 +126,15 @@ export function isConfirmed(state: State, attachment: AttachmentView): boolean {
     memoryOf(state, attachment.nodeName).revoked.has(attachment.uid)
   );
 }
+
+/** The volumes of our driver whose VolumeAttachment on this node is being deleted under a hold. */
+export function takenFrom(state: State, nodeName: string): readonly FencedVolume[] {
+  return attachmentsOn(state, nodeName).flatMap((attachment) => {
+    const stage = holdOf(attachment);
+    const pv = state.pvs.get(attachment.pv);
+    const taken = stage === 'fencing' || stage === 'held';
+    return taken && pv !== undefined && attachment.driver === state.policy.driver
+      ? [{ handle: pv.handle, pv: pv.name }]
+      : [];
+  });
+}

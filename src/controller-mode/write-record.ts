@@ -2,7 +2,7 @@ import type { Effect, JsonObject, Performance, Reply } from '../shared/effect.ts
 import { driverLabel, fenceAnnotation } from '../shared/names.ts';
 import { type Outcome, done, failed, outcomeOfHttp } from '../shared/outcome.ts';
 import { type FenceRecord, decodeFenceRecord, encodeFenceRecord } from '../shared/record.ts';
-import type { ActionOf, LeaseTarget } from './actions.ts';
+import type { ActionOf, AttachmentTarget, LeaseTarget } from './actions.ts';
 import * as api from './requests.ts';
 
 /**
@@ -88,11 +88,24 @@ export function* updateRecord(action: ActionOf<'UpdateRecord'>): Performance {
   if (current.phase === 'Released') {
     return record.phase === 'Released' ? done : failed('RELEASED', 'the record is closed');
   }
+  // After the record was read and before it is written by compare-and-swap.
+  for (const target of action.unheld ?? []) {
+    const held = yield* heldNow(target);
+    if (held !== undefined) return held;
+  }
   const metadata = {
     resourceVersion: api.resourceVersionOf(found.body),
     annotations: { [fenceAnnotation]: encodeFenceRecord(record) },
   };
   return yield* api.patch('leases', heartbeat, { metadata });
+}
+
+function* heldNow(target: AttachmentTarget): Generator<Effect, Outcome | undefined, Reply> {
+  const found = yield* api.get('volumeattachments', { namespace: '', name: target.name });
+  if (found.status === 404) return undefined;
+  if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the VolumeAttachment');
+  const held = api.uidOf(found.body) === target.uid && api.isHeld(found.body);
+  return held ? failed('HELD', `a hold stands on ${target.name}`) : undefined;
 }
 
 /** The last write of an episode; only after Released. */
@@ -129,6 +142,7 @@ export function* standingRecord(
     : failed('OTHER_PHASE', `the fence record is ${record.phase}`);
 }
 
-function recordIn(body: JsonObject | undefined): FenceRecord | undefined {
+/** The record on a Lease as the API returned it. */
+export function recordIn(body: JsonObject | undefined): FenceRecord | undefined {
   return decodeFenceRecord(api.annotationsOf(body)[fenceAnnotation]);
 }
