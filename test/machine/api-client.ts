@@ -1,6 +1,9 @@
-import { Agent, request } from 'node:http';
+import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { Agent as HttpsAgent, request as requestTls } from 'node:https';
+import { createInterface } from 'node:readline';
 import type { JsonObject } from '../../src/shared/effect.ts';
 import { kindOf, type Objects, type ResourceName } from '../model/objects.ts';
+import type { ApiAccess } from './api-access.ts';
 
 export interface ApiAnswer<T> {
   /** HTTP status; 0: no answer came. */
@@ -11,7 +14,7 @@ export interface ApiAnswer<T> {
 }
 
 export interface Place {
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   readonly name: string;
 }
 
@@ -22,28 +25,39 @@ export interface ListQuery {
 }
 
 export interface DeleteBody {
-  readonly uid: string;
+  /** Undefined: whatever has this name. */
+  readonly uid?: string | undefined;
   readonly gracePeriodSeconds: number;
 }
 
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** A list, with the version of the cluster that it shows. */
+export interface Listed<T> {
+  readonly items: readonly T[];
+  readonly metadata: { readonly resourceVersion: string };
+}
+
 /**
- * The stand-ins' own way to the API, over plain HTTP. It shares no code with the product's client,
- * so that a mistake there does not hide behind the same mistake here. Never rejects.
+ * The stand-ins' own way to the API. It shares no code with the product's client, so that a mistake
+ * there does not hide behind the same mistake here. Never rejects.
  */
 export class ApiClient {
   readonly #server: URL;
-  readonly #token: string;
+  readonly #access: ApiAccess;
   readonly #deadlineMs: number;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 4 });
+  readonly #agent: HttpAgent | HttpsAgent;
 
-  constructor(server: string, token: string, deadlineMs = 5_000) {
-    this.#server = new URL(server);
-    this.#token = token;
+  constructor(access: ApiAccess, deadlineMs = 5_000) {
+    this.#access = access;
+    this.#server = new URL(access.server);
     this.#deadlineMs = deadlineMs;
+    const Agent = this.#server.protocol === 'https:' ? HttpsAgent : HttpAgent;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 4 });
   }
 
   get<R extends ResourceName>(resource: R, place: Place): Promise<ApiAnswer<Objects[R]>> {
-    return this.#call('GET', pathOf(resource, place.namespace, place.name));
+    return this.call('GET', pathOf(resource, place.namespace, place.name));
   }
 
   async list<R extends ResourceName>(
@@ -55,18 +69,18 @@ export class ApiClient {
     if (query.labelSelector !== undefined) selectors.set('labelSelector', query.labelSelector);
     const text = selectors.toString();
     const path = pathOf(resource, query.namespace) + (text === '' ? '' : `?${text}`);
-    const { object } = await this.#call<{ items?: readonly Objects[R][] }>('GET', path);
+    const { object } = await this.call<Partial<Listed<Objects[R]>>>('GET', path);
     return object?.items;
   }
 
   create<R extends ResourceName>(resource: R, body: JsonObject): Promise<ApiAnswer<Objects[R]>> {
     const metadata = body['metadata'] as { readonly namespace?: string } | undefined;
-    return this.#call('POST', pathOf(resource, metadata?.namespace), body);
+    return this.call('POST', pathOf(resource, metadata?.namespace), body);
   }
 
   update<R extends ResourceName>(resource: R, body: Objects[R]): Promise<ApiAnswer<Objects[R]>> {
     const { namespace, name } = body.metadata;
-    return this.#call('PUT', pathOf(resource, namespace, name), body);
+    return this.call('PUT', pathOf(resource, namespace, name), body);
   }
 
   /** A JSON merge patch. */
@@ -77,7 +91,7 @@ export class ApiClient {
   ): Promise<ApiAnswer<Objects[R]>> {
     const tail = place.subresource === undefined ? '' : `/${place.subresource}`;
     const path = pathOf(resource, place.namespace, place.name) + tail;
-    return this.#call('PATCH', path, body, 'application/merge-patch+json');
+    return this.call('PATCH', path, body, 'application/merge-patch+json');
   }
 
   delete(
@@ -89,17 +103,14 @@ export class ApiClient {
       kind: 'DeleteOptions',
       apiVersion: 'v1',
       gracePeriodSeconds,
-      preconditions: { uid },
+      ...(uid === undefined ? {} : { preconditions: { uid } }),
     };
-    return this.#call('DELETE', pathOf(resource, place.namespace, place.name), body);
+    return this.call('DELETE', pathOf(resource, place.namespace, place.name), body);
   }
 
-  close(): void {
-    this.#agent.destroy();
-  }
-
-  async #call<T>(
-    method: string,
+  /** Any request with JSON in and out. */
+  async call<T>(
+    method: Method,
     path: string,
     body?: JsonObject,
     contentType = 'application/json',
@@ -115,50 +126,97 @@ export class ApiClient {
     }
   }
 
+  /** A GET whose answer has no end, line by line on a socket of its own; resolves when it is over. */
+  async follow(path: string, signal: AbortSignal, take: (line: string) => void): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const outgoing = this.#request('GET', path, { signal, agent: false }, (response) => {
+        const lines = createInterface({ input: response });
+        lines.on('line', take);
+        lines.once('close', resolve);
+        // A broken connection ends the lines; that it broke is no error here.
+        lines.on('error', () => undefined);
+        response.on('error', () => lines.close());
+      });
+      outgoing.once('error', () => resolve());
+      outgoing.end();
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   #send(
-    method: string,
+    method: Method,
     path: string,
     body: JsonObject | undefined,
     contentType: string,
   ): Promise<{ readonly status: number; readonly text: string }> {
     const text = body === undefined ? undefined : JSON.stringify(body);
+    const headers: Record<string, string | number> =
+      text === undefined
+        ? {}
+        : // Without a length Node sends the body of a DELETE as bytes of no request.
+          { 'content-type': contentType, 'content-length': Buffer.byteLength(text) };
     return new Promise((resolve, reject) => {
-      const outgoing = request(
-        {
-          agent: this.#agent,
-          hostname: this.#server.hostname,
-          port: this.#server.port,
-          method,
-          path,
-          signal: AbortSignal.timeout(this.#deadlineMs),
-          headers: {
-            accept: 'application/json',
-            authorization: `Bearer ${this.#token}`,
-            ...(text === undefined
-              ? {}
-              : // Without a length Node sends the body of a DELETE as bytes of no request.
-                { 'content-type': contentType, 'content-length': Buffer.byteLength(text) }),
-          },
-        },
-        (response) => {
-          const chunks: Buffer[] = [];
-          response.on('data', (chunk: Buffer) => chunks.push(chunk));
-          response.once('error', reject);
-          response.once('end', () =>
-            resolve({
-              status: response.statusCode ?? 0,
-              text: Buffer.concat(chunks).toString('utf8'),
-            }),
-          );
-        },
-      );
+      const options = {
+        headers,
+        agent: this.#agent,
+        signal: AbortSignal.timeout(this.#deadlineMs),
+      };
+      const outgoing = this.#request(method, path, options, (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.once('error', reject);
+        response.once('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            text: Buffer.concat(chunks).toString('utf8'),
+          }),
+        );
+      });
       outgoing.once('error', reject);
       outgoing.end(text);
     });
   }
+
+  #request(
+    method: Method,
+    path: string,
+    options: {
+      readonly headers?: Record<string, string | number>;
+      readonly agent: HttpAgent | HttpsAgent | false;
+      readonly signal: AbortSignal;
+    },
+    answered: (response: IncomingMessage) => void,
+  ): ClientRequest {
+    const { ca, token, client } = this.#access;
+    const send = this.#server.protocol === 'https:' ? requestTls : request;
+    return send(
+      {
+        ...options,
+        ...(ca === undefined ? {} : { ca }),
+        ...client,
+        hostname: this.#server.hostname,
+        port: this.#server.port,
+        method,
+        path,
+        headers: {
+          accept: 'application/json',
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...options.headers,
+        },
+      },
+      answered,
+    );
+  }
 }
 
-function pathOf(resource: ResourceName, namespace = '', name = ''): string {
+export function pathOf(resource: ResourceName, namespace = '', name = ''): string {
   const { group, namespaced } = kindOf(resource);
   const root = group === '' ? '/api/v1' : `/apis/${group}/v1`;
   const scope = namespaced && namespace !== '' ? `/namespaces/${namespace}` : '';

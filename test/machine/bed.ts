@@ -1,21 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import { copyFileSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ArrayAdmin } from '../array/admin-client.ts';
 import type { WriterSummary } from '../array/judge.ts';
-import { type ApiServer, startApiServer } from '../double/api-server.ts';
-import { ControlPlane, type ControlPlaneOptions } from '../model/control-plane.ts';
-import type { StoreEvent } from '../model/event-log.ts';
-import { Store } from '../model/store.ts';
+import type { ApiServer } from '../double/api-server.ts';
+import type { ControlPlane, ControlPlaneOptions } from '../model/control-plane.ts';
+import type { Store } from '../model/store.ts';
 import { ApiClient } from './api-client.ts';
 import { ControllerReplica } from './controller-replica.ts';
 import { eventually } from './eventually.ts';
-import { GrpcDriver } from './grpc-driver.ts';
+import type { Change, Foundation, LayFoundation, Site } from './foundation.ts';
+import { ModelFoundation } from './model-foundation.ts';
 import { ManagedProcess } from './process.ts';
 import { ProcessMachine } from './process-machine.ts';
 import type { Endpoint } from './proxy.ts';
+import { ScratchFolder } from './scratch-folder.ts';
 import {
   claimObject,
   pvObject,
@@ -29,7 +29,11 @@ export const driverName = 'test.csi-failover.io';
 /** Of the driver and everything beside it. */
 export const driverNamespace = 'csi-driver';
 
+export type { Change };
+
 export interface BedOptions {
+  /** Beds on one cluster must differ in it, and in the names of their machines. */
+  readonly driverName?: string;
   /** Names of the workers; default three. They are created, and booted by `bootAll`. */
   readonly machines?: readonly string[];
   /** Controller replicas; default 2. */
@@ -39,17 +43,10 @@ export interface BedOptions {
   readonly controllerFlags?: readonly string[];
   readonly agentFlags?: readonly string[];
   readonly kubeletFlags?: readonly string[];
-  readonly controlPlane?: Omit<ControlPlaneOptions, 'drivers'>;
 }
-
-/** One change of one object, with the moment (wall-clock ms) at which the API made it. */
-export type Change = StoreEvent & { readonly at: number };
 
 /** What this checkout builds. */
 export const bundlePath = fileURLToPath(new URL('../../dist/csi-failover.cjs', import.meta.url));
-
-/** How often the control plane works; attach/detach needs 100 ms or less. */
-const stepMs = 50;
 
 const collections = {
   StatefulSet: 'statefulsets',
@@ -57,12 +54,12 @@ const collections = {
   Pod: 'pods',
 } as const;
 
-interface Parts {
+interface Parts<F extends Foundation> {
   readonly runId: string;
   readonly folder: string;
-  readonly store: Store;
-  readonly controlPlane: ControlPlane;
-  readonly server: ApiServer;
+  readonly driverName: string;
+  readonly foundation: F;
+  readonly api: ApiClient;
   readonly array: ArrayAdmin;
   readonly attacherDriver: ManagedProcess;
   readonly machines: readonly ProcessMachine[];
@@ -75,23 +72,38 @@ interface Parts {
  * control plane live in this process; the array, the driver, the machines and our replicas are
  * processes of their own, which end with this one whatever happens to it.
  */
-export async function startBed(options: BedOptions): Promise<Bed> {
+export function startBed(
+  options: BedOptions & { readonly controlPlane?: Omit<ControlPlaneOptions, 'drivers'> },
+): Promise<Bed> {
+  const lay: LayFoundation<ModelFoundation> = (site) =>
+    ModelFoundation.lay(site, options.controlPlane);
+  return start(async (things) => new Bed(await assemble(lay, options, things)));
+}
+
+/** The same machines, array and helpers on another API and other controllers. */
+export function startBedOn<F extends Foundation>(
+  lay: LayFoundation<F>,
+  options: BedOptions,
+): Promise<MachineBed<F>> {
+  return start(async (things) => new MachineBed(await assemble(lay, options, things)));
+}
+
+async function start<T>(make: (things: AsyncDisposableStack) => Promise<T>): Promise<T> {
   const things = new AsyncDisposableStack();
   try {
-    return new Bed(await assemble(options, things));
+    return await make(things);
   } catch (error: unknown) {
     await things.disposeAsync();
     throw error;
   }
 }
 
-export class Bed implements AsyncDisposable {
+export class MachineBed<F extends Foundation> implements AsyncDisposable {
   readonly runId: string;
   /** Logs of all processes, kubelets' disks, sockets; removed at the end. */
   readonly folder: string;
-  readonly store: Store;
-  readonly controlPlane: ControlPlane;
-  readonly server: ApiServer;
+  readonly driverName: string;
+  readonly foundation: F;
   readonly array: ArrayAdmin;
   /** The driver's process that external-attacher calls. */
   readonly attacherDriver: ManagedProcess;
@@ -103,19 +115,18 @@ export class Bed implements AsyncDisposable {
   readonly #machines: readonly ProcessMachine[];
   readonly #things: AsyncDisposableStack;
 
-  constructor(parts: Parts) {
+  constructor(parts: Parts<F>) {
     this.runId = parts.runId;
     this.folder = parts.folder;
-    this.store = parts.store;
-    this.controlPlane = parts.controlPlane;
-    this.server = parts.server;
+    this.driverName = parts.driverName;
+    this.foundation = parts.foundation;
+    this.api = parts.api;
     this.array = parts.array;
     this.attacherDriver = parts.attacherDriver;
     this.replicas = parts.replicas;
     this.#machines = parts.machines;
     this.#things = parts.things;
-    this.api = new ApiClient(parts.server.url, 'person');
-    this.store.subscribe((event) => this.changes.push({ ...event, at: Date.now() }));
+    this.foundation.subscribe((change) => this.changes.push(change));
   }
 
   get machines(): readonly ProcessMachine[] {
@@ -130,7 +141,7 @@ export class Bed implements AsyncDisposable {
 
   /** Switches everything on and waits until every Node is Ready and knows the driver. */
   async bootAll(withinMs = 60_000): Promise<void> {
-    for (const replica of this.replicas) replica.start();
+    await Promise.all(this.replicas.map((replica) => replica.start()));
     await Promise.all(this.#machines.map((machine) => machine.boot()));
     await eventually(() => this.#machines.every(({ name }) => this.#isUp(name)), {
       what: 'all nodes to be Ready with the driver registered',
@@ -140,9 +151,7 @@ export class Bed implements AsyncDisposable {
 
   /** Creates volume, claim and workload; does not wait for anything. */
   async addWorkload(plan: WorkloadPlan): Promise<void> {
-    if (this.store.find('namespaces', plan.namespace) === undefined) {
-      must(await this.api.create('namespaces', { metadata: { name: plan.namespace } }));
-    }
+    await this.foundation.createNamespace(plan.namespace);
     if (plan.shares === undefined) {
       await this.array.create(volumeHandle(plan));
       const claim = must(await this.api.create('persistentvolumeclaims', claimObject(plan)));
@@ -179,68 +188,87 @@ export class Bed implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.api.close();
     await this.#things.disposeAsync();
   }
 
   #isUp(name: string): boolean {
-    const conditions = this.store.find('nodes', name)?.status?.conditions ?? [];
-    const drivers = this.store.find('csinodes', name)?.spec.drivers ?? [];
+    const conditions = this.foundation.find('nodes', name)?.status?.conditions ?? [];
+    const drivers = this.foundation.find('csinodes', name)?.spec.drivers ?? [];
     return (
       conditions.some(({ type, status }) => type === 'Ready' && status === 'True') &&
-      drivers.some((driver) => driver.name === driverName)
+      drivers.some((driver) => driver.name === this.driverName)
     );
   }
 }
 
-async function assemble(options: BedOptions, things: AsyncDisposableStack): Promise<Parts> {
+/** A bed whose API and controllers are the modelled ones. */
+export class Bed extends MachineBed<ModelFoundation> {
+  get store(): Store {
+    return this.foundation.store;
+  }
+
+  get controlPlane(): ControlPlane {
+    return this.foundation.controlPlane;
+  }
+
+  get server(): ApiServer {
+    return this.foundation.server;
+  }
+}
+
+async function assemble<F extends Foundation>(
+  lay: LayFoundation<F>,
+  options: BedOptions,
+  things: AsyncDisposableStack,
+): Promise<Parts<F>> {
   const runId = `bed-${randomUUID().slice(0, 8)}`;
-  const folder = mkdtempSync(join(tmpdir(), 'bed-'));
-  things.defer(() => rmSync(folder, { recursive: true, force: true }));
-  const store = new Store({ wallTime: () => Date.now() });
-  const server = things.use(await startApiServer({ store }));
-  const array = await startArrayProcess(runId, folder, things);
-  const api: Endpoint = { host: '127.0.0.1', port: server.port };
+  const { path: folder } = things.use(new ScratchFolder('bed-'));
   const { bundle } = options;
-  const common = { folder, runId, driverName, namespace: driverNamespace, api, bundle };
+  const array = await startArrayProcess(runId, folder, things);
+  const site = {
+    runId,
+    folder,
+    driverName: options.driverName ?? driverName,
+    namespace: driverNamespace,
+    csiAddress: `unix:${join(folder, 'attacher.sock')}`,
+  };
+  const attacherDriver = things.use(await startAttacherDriver(site, array));
+  const foundation = things.use(await lay(site));
+  const common = { ...site, api: foundation.endpoint, bundle };
   const replicas: ControllerReplica[] = [];
   for (let number = 1; number <= (options.replicas ?? 2); number += 1) {
     const name = `controller-${number}`;
-    const flags = options.controllerFlags ?? [];
-    const replica = { ...common, name, token: name, arrayAdmin: array.admin, flags };
+    const replica = {
+      ...common,
+      name,
+      access: () => foundation.access({ kind: 'controller', name }),
+      arrayAdmin: array.admin,
+      flags: options.controllerFlags ?? [],
+    };
     replicas.push(things.use(await ControllerReplica.create(replica)));
   }
   const machines: ProcessMachine[] = [];
   for (const name of options.machines ?? ['worker-a', 'worker-b', 'worker-c']) {
     const { agentFlags = [], kubeletFlags = [] } = options;
-    const machine = { ...common, name, nbd: array.nbd, agentFlags, kubeletFlags };
+    const machine = {
+      ...common,
+      name,
+      access: (kind: 'agent' | 'kubelet') => foundation.access({ kind, node: name }),
+      nbd: array.nbd,
+      agentFlags,
+      kubeletFlags,
+    };
     machines.push(things.use(await ProcessMachine.create(machine)));
   }
-  const attacher = things.adopt(
-    await startAttacherDriver({ runId, folder, array }),
-    async (one) => {
-      one.driver.close();
-      await one.process.kill();
-    },
-  );
-  const controlPlane = new ControlPlane(store, {
-    ...options.controlPlane,
-    drivers: [attacher.driver],
-  });
-  for (const name of ['default', 'kube-system', 'kube-node-lease', driverNamespace]) {
-    store.create('namespaces', { metadata: { name } });
-  }
-  store.create('csidrivers', { metadata: { name: driverName }, spec: { attachRequired: true } });
-  const timer = setInterval(() => controlPlane.step(performance.now()), stepMs);
-  things.defer(() => clearInterval(timer));
+  const api = things.use(new ApiClient(await foundation.access({ kind: 'person' })));
   return {
     runId,
     folder,
-    store,
-    controlPlane,
-    server,
+    driverName: site.driverName,
+    foundation,
+    api,
     array: new ArrayAdmin(array.admin),
-    attacherDriver: attacher.process,
+    attacherDriver,
     machines,
     replicas,
     things,
@@ -281,20 +309,17 @@ function firstLine(child: ManagedProcess): string {
 }
 
 /** The driver that external-attacher speaks to: beside neither replica, so that both may die. */
-async function startAttacherDriver(options: {
-  readonly runId: string;
-  readonly folder: string;
-  readonly array: ArrayAddresses;
-}): Promise<{ readonly driver: GrpcDriver; readonly process: ManagedProcess }> {
-  const { runId, folder, array } = options;
-  const endpoint = `unix:${join(folder, 'attacher.sock')}`;
+async function startAttacherDriver(
+  { runId, folder, driverName, csiAddress }: Site,
+  array: ArrayAddresses,
+): Promise<ManagedProcess> {
   const child = new ManagedProcess({
     name: 'attacher-driver',
     command: process.execPath,
     args: [
       fileURLToPath(new URL('../driver/main.ts', import.meta.url)),
       '--mode=controller',
-      `--endpoint=${endpoint}`,
+      `--endpoint=${csiAddress}`,
       `--driver-name=${driverName}`,
       `--array-admin=${array.admin}`,
     ],
@@ -302,7 +327,7 @@ async function startAttacherDriver(options: {
     runId,
   });
   await eventually(() => child.tail().includes('ready'), { what: 'the driver of the attacher' });
-  return { driver: new GrpcDriver(driverName, endpoint), process: child };
+  return child;
 }
 
 function must<T>(answer: { readonly object: T | undefined; readonly message: string }): T {

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type ApiAccess, accessThrough } from './api-access.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { ManagedProcess } from './process.ts';
 import { type Endpoint, TcpProxy } from './proxy.ts';
@@ -12,7 +13,8 @@ export interface ControllerReplicaOptions {
   readonly driverName: string;
   readonly namespace: string;
   readonly api: Endpoint;
-  readonly token: string;
+  /** Asked at every start: as whom the controller comes to the API. */
+  readonly access: () => Promise<ApiAccess>;
   /** `host:port` of the array's administration. */
   readonly arrayAdmin: string;
   /** `dist/csi-failover.cjs`; undefined: only the driver's controller plugin runs. */
@@ -48,10 +50,10 @@ export class ControllerReplica implements AsyncDisposable {
     return `unix:${join(this.#folder, 'csi.sock')}`;
   }
 
-  start(): void {
+  async start(): Promise<void> {
     mkdirSync(this.#folder, { recursive: true });
-    const { host, port } = this.#api.endpoint;
-    writeKubeconfig(this.#kubeconfig, `http://${host}:${port}`, this.#options.token);
+    const access = await this.#options.access();
+    writeKubeconfig(this.#kubeconfig, accessThrough(access, this.#api.endpoint));
     for (const part of ['plugin', 'controller'] as const) {
       if (this.#parts.get(part)?.alive !== true) this.#start(part);
     }

@@ -30,13 +30,12 @@ const { values } = parseArgs({
   },
 });
 
-const { server, token } = readKubeconfig(values.kubeconfig);
 const leaseDurationSeconds = Number(values['lease-duration-seconds']);
 const kubelet = new Kubelet({
   nodeName: values['node-name'],
   bootId: readFileSync(values['boot-id-file'], 'utf8').trim(),
   driverName: values['driver-name'],
-  api: new ApiClient(server, token),
+  api: new ApiClient(readKubeconfig(values.kubeconfig)),
   csi: new CsiClient(`unix:${values['csi-socket']}`),
   runtime: new RuntimeClient(values['runtime-socket']),
   disk: new KubeletDisk(values['kubelet-dir'], values['mountinfo-file']),

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { type ApiAccess, accessThrough } from './api-access.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './free-port.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
@@ -14,7 +15,10 @@ export interface ProcessMachineOptions extends MachineFlags {
   /** The run's folder; short, because the paths of unix sockets end at 107 bytes. */
   readonly folder: string;
   readonly runId: string;
+  /** Where the API server listens; the machine has a cable of its own to it. */
   readonly api: Endpoint;
+  /** Asked at every boot: as whom the machine's processes come to the API. */
+  readonly access: (who: 'kubelet' | 'agent') => Promise<ApiAccess>;
   /** Where the array serves its data. */
   readonly nbd: Endpoint;
 }
@@ -87,9 +91,9 @@ export class ProcessMachine implements Machine {
     }
     writeFileSync(join(memory, 'boot_id'), `${this.#bootId}\n`);
     writeFileSync(this.mountinfoFile, freshMountTable(this.kubeletDir));
-    const { host, port } = this.#api.endpoint;
     for (const who of ['kubelet', 'agent'] as const) {
-      writeKubeconfig(this.#kubeconfig(who), `http://${host}:${port}`, `${who}:${this.name}`);
+      const access = await this.#options.access(who);
+      writeKubeconfig(this.#kubeconfig(who), accessThrough(access, this.#api.endpoint));
     }
     for (const part of ['runtime', 'plugin', 'kubelet', 'agent'] as const) this.#start(part);
     await eventually(() => this.#runtime().list(), {

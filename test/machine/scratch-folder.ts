@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -9,7 +10,7 @@ import { join } from 'node:path';
  */
 export class ScratchFolder implements Disposable {
   readonly path: string;
-  readonly #keeper: ReturnType<typeof spawn>;
+  readonly #keeper: ChildProcess;
 
   constructor(prefix: string) {
     this.path = mkdtempSync(join(tmpdir(), prefix));
@@ -21,6 +22,8 @@ export class ScratchFolder implements Disposable {
     });
     this.#keeper.on('error', () => undefined);
     this.#keeper.stdin?.on('error', () => undefined);
+    // Neither of them keeps this process from ending.
+    (this.#keeper.stdin as Socket | null)?.unref();
     this.#keeper.unref();
   }
 

@@ -41,6 +41,7 @@ beforeEach(async () => {
     namespace: 'csi',
     // Nobody listens there: these tests are about the machine, not about the cluster.
     api: { host: '127.0.0.1', port: 1 },
+    access: () => Promise.resolve({ server: 'http://127.0.0.1:1' }),
     nbd: { host, port: Number(port) },
     bundle: undefined,
     writeIntervalMs: 20,

@@ -1,0 +1,265 @@
+/** A real control plane on this computer: `await using cluster = await startCluster()`. */
+import { execFile } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { ApiAccess } from '../machine/api-access.ts';
+import { ApiClient } from '../machine/api-client.ts';
+import { eventually } from '../machine/eventually.ts';
+import { freePort } from '../machine/free-port.ts';
+import { writeKubeconfig } from '../machine/kubeconfig.ts';
+import type { Endpoint } from '../machine/proxy.ts';
+import { ScratchFolder } from '../machine/scratch-folder.ts';
+import { Authority, writeSigningKeys } from './authority.ts';
+import { type Binaries, ensureBinaries } from './binaries.ts';
+import { Component } from './component.ts';
+import {
+  apiServerArguments,
+  controllerManagerArguments,
+  etcdArguments,
+  type Places,
+  schedulerArguments,
+} from './flags.ts';
+
+export type ComponentName =
+  | 'etcd'
+  | 'kube-apiserver'
+  | 'kube-controller-manager'
+  | 'kube-scheduler';
+
+/** Those who have a token of their own from the start, and their groups. */
+const users = {
+  admin: ['admin', 'system:masters'],
+  // What external-attacher may do is not what is tested here.
+  'csi-attacher': ['csi-attacher', 'system:masters'],
+  'kube-controller-manager': ['system:kube-controller-manager', ''],
+  'kube-scheduler': ['system:kube-scheduler', ''],
+} as const;
+
+/** A named user, or the kubelet of a node: `system:node:<name>` in `system:nodes`. */
+export type ClusterUser = keyof typeof users | { readonly node: string };
+
+export interface ClusterOptions {
+  /** Added to the flags of a component; of a repeated flag the last one counts. */
+  readonly flags?: Partial<Readonly<Record<ComponentName, readonly string[]>>>;
+}
+
+export interface ServiceAccountPlace {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+const run = promisify(execFile);
+
+/**
+ * Builds the executables if need be, starts etcd, API server, controller manager and scheduler with
+ * the flags of a stock installation (RBAC and Node authorizer, NodeRestriction), and resolves when
+ * all of them are ready.
+ */
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const binaries = await ensureBinaries();
+  const things = new AsyncDisposableStack();
+  try {
+    const cluster = await Cluster.assemble(binaries, options, things);
+    await cluster.start();
+    return cluster;
+  } catch (error: unknown) {
+    await things.disposeAsync();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly binaries: Binaries;
+  readonly folder: string;
+  readonly runId: string;
+  readonly port: number;
+  readonly authority: Authority;
+  readonly tokens: ReadonlyMap<string, string>;
+  readonly components: ReadonlyMap<string, Component>;
+  readonly things: AsyncDisposableStack;
+}
+
+export class Cluster implements AsyncDisposable {
+  readonly binaries: Binaries;
+  /** Data, certificates, logs; removed at the end, and also after a crash. */
+  readonly folder: string;
+  readonly runId: string;
+  readonly endpoint: Endpoint;
+  readonly #parts: Parts;
+  readonly #ca: string;
+  #kubeconfigs = 0;
+
+  private constructor(parts: Parts) {
+    this.binaries = parts.binaries;
+    this.folder = parts.folder;
+    this.runId = parts.runId;
+    this.endpoint = { host: '127.0.0.1', port: parts.port };
+    this.#parts = parts;
+    this.#ca = parts.authority.cert;
+  }
+
+  /** Everything in place, nothing started. */
+  static async assemble(
+    binaries: Binaries,
+    { flags = {} }: ClusterOptions,
+    things: AsyncDisposableStack,
+  ): Promise<Cluster> {
+    const folder = things.use(new ScratchFolder('cluster-')).path;
+    const runId = `cluster-${randomUUID().slice(0, 8)}`;
+    const authority = await Authority.create(join(folder, 'pki'));
+    const serving = await authority.issue({
+      commonName: 'kube-apiserver',
+      hosts: ['DNS:localhost', 'DNS:kubernetes.default.svc', 'IP:127.0.0.1'],
+    });
+    const ports = await distinctPorts(5);
+    const places: Places = {
+      folder,
+      caFile: authority.certFile,
+      serving,
+      signing: writeSigningKeys(folder),
+      tokenFile: join(folder, 'tokens.csv'),
+      etcdPort: ports[0] as number,
+      etcdPeerPort: ports[1] as number,
+      apiPort: ports[2] as number,
+      controllerManagerPort: ports[3] as number,
+      schedulerPort: ports[4] as number,
+    };
+    const tokens = writeTokens(places.tokenFile);
+    const server = `https://127.0.0.1:${places.apiPort}`;
+    for (const name of ['kube-controller-manager', 'kube-scheduler'] as const) {
+      const access = { server, ca: authority.cert, token: tokens.get(name) };
+      writeKubeconfig(join(folder, `${name}.kubeconfig`), access);
+    }
+    const components = new Map<string, Component>();
+    const add = (name: ComponentName, args: readonly string[], readyUrl: string): void => {
+      const component = new Component({
+        name,
+        command: binaries[name],
+        args: [...args, ...(flags[name] ?? [])],
+        logFile: join(folder, `${name}.log`),
+        runId,
+        ready: readyUrl,
+        ca: authority.cert,
+      });
+      components.set(name, things.use(component));
+    };
+    add('etcd', etcdArguments(places), `http://127.0.0.1:${places.etcdPort}/health`);
+    add('kube-apiserver', apiServerArguments(places), `${server}/readyz`);
+    add(
+      'kube-controller-manager',
+      controllerManagerArguments(places),
+      `https://127.0.0.1:${places.controllerManagerPort}/healthz`,
+    );
+    add(
+      'kube-scheduler',
+      schedulerArguments(places),
+      `https://127.0.0.1:${places.schedulerPort}/healthz`,
+    );
+    const port = places.apiPort;
+    return new Cluster({ binaries, folder, runId, port, authority, tokens, components, things });
+  }
+
+  async start(): Promise<void> {
+    await this.component('etcd').start();
+    await this.component('kube-apiserver').start();
+    await Promise.all([
+      this.component('kube-controller-manager').start(),
+      this.component('kube-scheduler').start(),
+    ]);
+    // Without its default service account a namespace takes no pods: the controllers are at work.
+    await eventually(
+      () => this.kubectl(['get', 'serviceaccount', 'default', '--namespace=default']),
+      {
+        what: 'the controller manager to create the first service account',
+      },
+    );
+  }
+
+  component(name: ComponentName): Component {
+    return this.#parts.components.get(name) as Component;
+  }
+
+  /** How this user comes to the API; a node's certificate is issued when it is first asked for. */
+  async access(user: ClusterUser): Promise<ApiAccess> {
+    const server = `https://${this.endpoint.host}:${this.endpoint.port}`;
+    if (typeof user === 'string') {
+      return { server, ca: this.#ca, token: this.#parts.tokens.get(user) };
+    }
+    const { cert, key } = await this.#parts.authority.issue({
+      commonName: `system:node:${user.node}`,
+      organization: 'system:nodes',
+    });
+    return { server, ca: this.#ca, client: { cert, key } };
+  }
+
+  /** The path of a kubeconfig for this user, or for whoever has this token. */
+  async kubeconfig(user: ClusterUser | { readonly token: string }): Promise<string> {
+    const access =
+      typeof user === 'object' && 'token' in user
+        ? { ...(await this.access('admin')), token: user.token }
+        : await this.access(user);
+    this.#kubeconfigs += 1;
+    const path = join(this.folder, `kubeconfig-${this.#kubeconfigs}`);
+    writeKubeconfig(path, access);
+    return path;
+  }
+
+  /**
+   * A token of the service account, as the kubelet gets one for a pod (TokenRequest): bound to that
+   * pod it names the pod's node, and ends with the pod.
+   */
+  async tokenFor(
+    account: ServiceAccountPlace,
+    pod?: { readonly name: string; readonly uid: string },
+  ): Promise<string> {
+    const boundObjectRef = pod && { apiVersion: 'v1', kind: 'Pod', name: pod.name, uid: pod.uid };
+    const body = {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: { audiences: [], expirationSeconds: 3600, ...(pod && { boundObjectRef }) },
+    };
+    const { namespace, name } = account;
+    const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
+    using api = new ApiClient(await this.access('admin'));
+    const { object, message } = await api.call<{ status: { token: string } }>('POST', path, body);
+    if (object === undefined) throw new Error(`no token for ${namespace}/${name}: ${message}`);
+    return object.status.token;
+  }
+
+  /** What kubectl printed; rejects with what it complained about. */
+  async kubectl(args: readonly string[], user: ClusterUser = 'admin'): Promise<string> {
+    const name = typeof user === 'string' ? user : user.node;
+    const path = join(this.folder, `kubectl-${name}.kubeconfig`);
+    writeKubeconfig(path, await this.access(user));
+    const { stdout } = await run(this.binaries.kubectl, [`--kubeconfig=${path}`, ...args], {
+      env: { HOME: this.folder, PATH: process.env['PATH'] },
+      maxBuffer: 64 * 1024 * 1024,
+    });
+    return stdout;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.things.disposeAsync();
+  }
+}
+
+async function distinctPorts(count: number): Promise<readonly number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) ports.add(await freePort());
+  return [...ports];
+}
+
+/** `token,user,uid,"groups"`: the API server reads it once, at its start. */
+function writeTokens(path: string): ReadonlyMap<string, string> {
+  const tokens = new Map<string, string>();
+  const lines = Object.entries(users).map(([key, [name, group]]) => {
+    const token = randomBytes(16).toString('hex');
+    tokens.set(key, token);
+    return `${token},${name},${key}${group === '' ? '' : `,"${group}"`}`;
+  });
+  mkdirSync(join(path, '..'), { recursive: true });
+  writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o600 });
+  return tokens;
+}
