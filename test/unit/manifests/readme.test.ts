@@ -260,3 +260,18 @@ it('the layout names places that are there', () => {
   expect(places.length).toBeGreaterThan(8);
   expect(places.filter((path) => !existsSync(path))).toEqual([]);
 });
+
+it('every decision says why, what and with which consequence, in under a page', () => {
+  const files = globSync('docs/decisions/*.md').sort();
+  expect(files.length).toBeGreaterThan(8);
+  for (const [index, file] of files.entries()) {
+    const text = readFileSync(file, 'utf8');
+    expect([file, text]).toEqual([
+      expect.stringMatching(new RegExp(`/${String(index + 1).padStart(4, '0')}-[a-z-]+\\.md$`)),
+      expect.stringMatching(
+        new RegExp(`^# ${index + 1}\\. .*\n## Context\n.*\n## Decision\n.*\n## Consequence\n`, 's'),
+      ),
+    ]);
+    expect([file, text.split(/\s+/).length > 450]).toEqual([file, false]);
+  }
+});
