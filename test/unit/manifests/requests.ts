@@ -186,6 +186,13 @@ const actions: { readonly [Kind in ActionKind]: ActionOf<Kind> } = {
   VerifyRevoked: { ...common, kind: 'VerifyRevoked', epoch, volumes: [], attachmentUids: [] },
   Evict: { ...common, kind: 'Evict', pod, heartbeat, epoch },
   DropHold: { ...common, ...attachment, kind: 'DropHold' },
+  UndoHold: {
+    ...common,
+    kind: 'UndoHold',
+    attachment: { name: 'csi-1', uid: 'u' },
+    heartbeat,
+    pv: 'pv-2',
+  },
 };
 
 /** How a cluster may be found; under each, every action is carried out to its end. */
