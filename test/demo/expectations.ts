@@ -19,6 +19,8 @@ export interface Acts {
   readonly labelled: Scene;
   readonly unlabelled: Scene;
   readonly story: Story;
+  /** How many workloads each lane has. */
+  readonly cast: number;
 }
 
 /** The promise of the demo: power-off to the last replacement's first write. */
@@ -61,7 +63,7 @@ function waitedFor({ record }: Acts): Finding {
 function movedAll(acts: Acts): Finding {
   const pods = podsThen(acts.labelled).length;
   const ms = recoveryMs(acts);
-  return { holds: ms !== undefined && pods === 3, found: `${pods} workloads` };
+  return { holds: ms !== undefined && pods === acts.cast, found: `${pods} workloads` };
 }
 
 function inTime(acts: Acts): Finding {
@@ -85,7 +87,7 @@ function fencedFirst({ labelled }: Acts): Finding {
   return { holds: unfenced.length === 0, found: unfenced.join(', ') };
 }
 
-function leftAlone({ record, unlabelled }: Acts): Finding {
+function leftAlone({ record, unlabelled, cast }: Acts): Finding {
   const uids = new Set(podsThen(unlabelled).map((pod) => pod.metadata.uid));
   const still = podsStill(unlabelled, uids, record.endedAt);
   const lost = record.changes.filter(
@@ -96,7 +98,7 @@ function leftAlone({ record, unlabelled }: Acts): Finding {
       attachedPv(object).startsWith(`pv-${unlabelled.namespace}-`),
   ).length;
   return {
-    holds: uids.size === 3 && still === uids.size && lost === 0,
+    holds: uids.size === cast && still === uids.size && lost === 0,
     found: `${still} of ${uids.size} pods as before, ${lost} of their attachments deleted`,
   };
 }

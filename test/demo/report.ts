@@ -37,7 +37,7 @@ export function actsOf(record: DemoRecord): Acts {
     ],
     lanes,
   };
-  return { record, story, ...scenes };
+  return { record, story, ...scenes, cast: labelled.length };
 }
 
 function withUs(scene: Scene, record: DemoRecord): Lane {

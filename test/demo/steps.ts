@@ -70,7 +70,7 @@ export function protectedSteps(scene: Scene): readonly Step[] {
     step(
       scene,
       'Pods evicted',
-      `${count(uids.size, 'pod')}: status Failed, then DELETE with uid`,
+      `status Failed, then DELETE with uid (${count(uids.size, 'pod')})`,
       [...uids].map((uid) =>
         of(after, 'pods').find(
           ({ type, object }) => type === 'DELETED' && object.metadata.uid === uid,
