@@ -3,8 +3,10 @@ import {
   type AttachmentView,
   type NodeView,
   type PodView,
+  type PvView,
   type View,
   keyOf,
+  uniqueVolumeName,
 } from '../shared/model.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { WatchFact } from '../shared/watch-fact.ts';
@@ -133,7 +135,9 @@ function upsert(state: State, source: SourceName, object: View, now: Instant): v
       state.claims.set(key, object);
       return;
     case 'pv':
+      removePv(state, key);
       state.pvs.set(key, object);
+      indexed(state.pvsByVolume, volumeOf(object)).set(key, object);
       return;
     case 'csinode':
       state.csinodes.set(key, object);
@@ -160,6 +164,7 @@ function remove(state: State, source: SourceName, key: string, uid: string | und
   if (known === undefined || (uid !== undefined && known.uid !== uid)) return;
   if (source === 'pods') removePod(state, key);
   else if (source === 'attachments') removeAttachment(state, key);
+  else if (source === 'pvs') removePv(state, key);
   else collection(state, source).delete(key);
 }
 
@@ -181,6 +186,17 @@ function claimKeys(pod: PodView): string[] {
   return pod.volumes.flatMap((volume) =>
     volume.kind === 'claim' ? [`${pod.namespace}/${volume.claim}`] : [],
   );
+}
+
+function removePv(state: State, key: string): void {
+  const pv = state.pvs.get(key);
+  if (pv === undefined) return;
+  state.pvs.delete(key);
+  unindex(state.pvsByVolume, volumeOf(pv), key);
+}
+
+function volumeOf({ driver, handle }: PvView): string {
+  return uniqueVolumeName(driver, handle);
 }
 
 function removeAttachment(state: State, key: string): void {

@@ -15,7 +15,7 @@ import { clearOutOfService } from './out-of-service.ts';
 import { outOfServiceLingerMs } from './policy.ts';
 import { updateRecord } from './phase.ts';
 import { heartbeatOf } from './state.ts';
-import { attachmentsOn, podsOn } from './volumes.ts';
+import { attachmentOf, podsOn } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
 /**
@@ -43,9 +43,8 @@ export function withdraw(episode: Episode, wanted: Wanted): boolean {
   if (locked !== undefined) wanted.wakeAt.push(locked);
   else {
     const { situation, record } = episode;
-    const listed = new Set(record.volumes.map(({ pv }) => pv));
-    const unheld = attachmentsOn(situation.state, situation.nodeName).filter(({ pv }) =>
-      listed.has(pv),
+    const unheld = record.volumes.flatMap(
+      ({ pv }) => attachmentOf(situation.state, situation.nodeName, pv) ?? [],
     );
     updateRecord(episode, { phase: 'Released', reason: 'withdrawn' }, wanted, unheld);
   }
@@ -104,8 +103,7 @@ function notReleasable(episode: Episode): Hold | undefined {
       until: lingersUntil,
     };
   }
-  const listed = new Set(record.volumes.map(({ pv }) => pv));
-  const attachment = attachmentsOn(state, nodeName).find(({ pv }) => listed.has(pv));
+  const [attachment] = record.volumes.flatMap(({ pv }) => attachmentOf(state, nodeName, pv) ?? []);
   if (attachment !== undefined) {
     return hold('attached', `VolumeAttachment ${attachment.name} names it`);
   }

@@ -69,6 +69,8 @@ export interface State {
   readonly podsByClaim: Map<string, Map<string, PodView>>;
   readonly claims: Map<string, ClaimView>;
   readonly pvs: Map<string, PvView>;
+  /** By driver and handle the PVs of that volume: more than one if it was bound twice by hand. */
+  readonly pvsByVolume: Map<string, Map<string, PvView>>;
   readonly attachments: Map<string, AttachmentView>;
   readonly attachmentsByNode: Map<string, Map<string, AttachmentView>>;
   readonly csinodes: Map<string, CsiNodeView>;
@@ -101,6 +103,7 @@ export function initialState(policy: Policy, now: Instant): State {
     podsByClaim: new Map(),
     claims: new Map(),
     pvs: new Map(),
+    pvsByVolume: new Map(),
     attachments: new Map(),
     attachmentsByNode: new Map(),
     csinodes: new Map(),

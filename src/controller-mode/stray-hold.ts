@@ -4,7 +4,7 @@ import { heartbeatTarget } from './begin.ts';
 import type { Situation } from './guards.ts';
 import { lockedUntil } from './release.ts';
 import { isFailed, type Verdict } from './verdict.ts';
-import { attachmentsOn, holdOf } from './volumes.ts';
+import { attachmentOf, attachmentsOn, holdOf } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
 /**
@@ -20,12 +20,12 @@ export function undoStrayHolds(
 ): void {
   const { state, nodeName } = situation;
   if (isFailed(verdict)) return;
-  const listed = new Set(record?.volumes.map(({ pv }) => pv));
+  const listed = new Set(record?.volumes.map(({ pv }) => attachmentOf(state, nodeName, pv)?.name));
   const stray = attachmentsOn(state, nodeName).filter(
     (attachment) =>
       attachment.driver === state.policy.driver &&
       holdOf(attachment) === 'begun' &&
-      !listed.has(attachment.pv),
+      !listed.has(attachment.name),
   );
   if (stray.length === 0) return;
   const locked = lockedUntil(situation);

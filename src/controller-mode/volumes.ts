@@ -1,4 +1,9 @@
-import type { AttachmentView, PodView, PvView } from '../shared/model.ts';
+import {
+  type AttachmentView,
+  type PodView,
+  type PvView,
+  uniqueVolumeName,
+} from '../shared/model.ts';
 import { attacherFinalizer, holdFinalizer } from '../shared/names.ts';
 import type { FencedVolume } from '../shared/record.ts';
 import { type State, memoryOf } from './state.ts';
@@ -66,23 +71,47 @@ export function ourVolumes(state: State, pod: PodView): readonly FencedVolume[] 
   return [...byPv.values()];
 }
 
-/** Unfinished pods bound to the node that use this PV, whoever owns or labels them. */
-export function usersOf(state: State, nodeName: string, pvName: string): readonly PodView[] {
+/**
+ * The names of all PVs of one volume. A volume that was bound twice by hand, for two namespaces
+ * say, is one volume to attach/detach and has one VolumeAttachment on a node.
+ */
+function namesOf(state: State, pvName: string): ReadonlySet<string> {
   const pv = state.pvs.get(pvName);
-  if (pv === undefined) return [];
-  const pods = state.podsByClaim.get(`${pv.claimNamespace}/${pv.claimName}`);
-  return [...(pods?.values() ?? [])].filter((pod) => pod.nodeName === nodeName && !isFinished(pod));
+  const alike = pv && state.pvsByVolume.get(uniqueVolumeName(pv.driver, pv.handle));
+  return new Set([pvName, ...(alike?.keys() ?? [])]);
 }
 
 /**
- * The VolumeAttachment of a PV on a node; its name is a function of both, so there is one at most.
+ * Unfinished pods bound to the node that use this volume, whoever owns or labels them and through
+ * whichever claim. Claim and PV are asked both: one of them may be gone already.
  */
+export function usersOf(state: State, nodeName: string, pvName: string): readonly PodView[] {
+  const names = namesOf(state, pvName);
+  const claims = new Set(
+    [...names].map((name) => {
+      const pv = state.pvs.get(name);
+      return pv && `${pv.claimNamespace}/${pv.claimName}`;
+    }),
+  );
+  const uses = (pod: PodView, claim: string): boolean => {
+    const key = `${pod.namespace}/${claim}`;
+    return claims.has(key) || names.has(state.claims.get(key)?.pv ?? '');
+  };
+  return podsOn(state, nodeName).filter(
+    (pod) =>
+      !isFinished(pod) &&
+      pod.volumes.some((volume) => volume.kind === 'claim' && uses(pod, volume.claim)),
+  );
+}
+
+/** The VolumeAttachment of a volume on a node; its name is a function of both: one at most. */
 export function attachmentOf(
   state: State,
   nodeName: string,
   pvName: string,
 ): AttachmentView | undefined {
-  return attachmentsOn(state, nodeName).find((attachment) => attachment.pv === pvName);
+  const names = namesOf(state, pvName);
+  return attachmentsOn(state, nodeName).find(({ pv }) => names.has(pv));
 }
 
 /** How far the hold on a VolumeAttachment has come; the order of the words is its way. */

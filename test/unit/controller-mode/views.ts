@@ -173,6 +173,8 @@ export function stepOf(action: Action): string {
     case 'Hold':
     case 'DropHold':
       return `${action.kind} ${action.attachment}`;
+    case 'UndoHold':
+      return `${action.kind} ${action.attachment.name}`;
     case 'MarkPod':
     case 'UnmarkPod':
     case 'Evict':
