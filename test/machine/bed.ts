@@ -230,6 +230,7 @@ async function assemble<F extends Foundation>(
     folder,
     driverName: options.driverName ?? driverName,
     namespace: driverNamespace,
+    machines: options.machines ?? ['worker-a', 'worker-b', 'worker-c'],
     csiAddress: `unix:${join(folder, 'attacher.sock')}`,
   };
   const attacherDriver = things.use(await startAttacherDriver(site, array));
@@ -248,7 +249,7 @@ async function assemble<F extends Foundation>(
     replicas.push(things.use(await ControllerReplica.create(replica)));
   }
   const machines: ProcessMachine[] = [];
-  for (const name of options.machines ?? ['worker-a', 'worker-b', 'worker-c']) {
+  for (const name of site.machines) {
     const { agentFlags = [], kubeletFlags = [] } = options;
     const machine = {
       ...common,

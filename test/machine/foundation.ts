@@ -21,6 +21,8 @@ export interface Site {
   readonly driverName: string;
   /** Of the driver and everything beside it. */
   readonly namespace: string;
+  /** Names of the nodes. */
+  readonly machines: readonly string[];
   /** `unix:/path`: the driver that external-attacher is to call. */
   readonly csiAddress: string;
 }

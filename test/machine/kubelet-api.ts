@@ -1,6 +1,7 @@
 import { uniqueVolumeName } from '../../src/shared/model.ts';
+import { attachmentName } from '../model/attach-detach.ts';
 import type { CsiVolume } from '../model/csi-volumes.ts';
-import type { KubeletPod } from '../model/kubelet-action.ts';
+import type { KubeletPod, MachineState } from '../model/kubelet-action.ts';
 import type {
   CsiDriver,
   CsiNode,
@@ -45,27 +46,50 @@ export class KubeletApi {
     this.#nodeName = nodeName;
   }
 
-  async read(): Promise<ApiView> {
+  /** Of the VolumeAttachments only those of volumes that are not yet published to their pod. */
+  async read(published: MachineState['published']): Promise<ApiView> {
     const name = this.#nodeName;
     const old = this.#view;
-    const [node, csiNode, lease, pods, attachments] = await Promise.all([
+    const [node, csiNode, lease, listed] = await Promise.all([
       this.#api.get('nodes', { name }),
       old.csiNode === undefined ? this.#api.get('csinodes', { name }) : undefined,
       old.lease === undefined
         ? this.#api.get('leases', { namespace: 'kube-node-lease', name })
         : undefined,
       this.#api.list('pods', { fieldSelector: `spec.nodeName=${name}` }),
-      this.#api.list('volumeattachments'),
     ]);
+    const pods =
+      listed === undefined ? old.pods : await Promise.all(listed.map((pod) => this.#read(pod)));
     this.#view = {
-      synced: old.synced || pods !== undefined,
+      synced: old.synced || listed !== undefined,
       node: node.status === 404 ? undefined : (node.object ?? old.node),
       csiNode: csiNode?.object ?? old.csiNode,
       lease: lease?.object ?? old.lease,
-      pods: pods === undefined ? old.pods : await Promise.all(pods.map((pod) => this.#read(pod))),
-      attachments: attachments?.filter(({ spec }) => spec.nodeName === name) ?? old.attachments,
+      pods,
+      attachments: await this.#attachments(pods, published),
     };
     return this.#view;
+  }
+
+  /** By their names: a kubelet may read the attachments of its node, but not list any. */
+  async #attachments(
+    pods: readonly KubeletPod[],
+    published: MachineState['published'],
+  ): Promise<readonly VolumeAttachment[]> {
+    const names = new Set<string>();
+    for (const { pod, volumes = [] } of pods) {
+      if (pod.metadata.deletionTimestamp !== undefined) continue;
+      for (const { driver, handle, attachRequired } of volumes) {
+        const mounted = published.some(
+          (one) => one.podUid === pod.metadata.uid && one.handle === handle,
+        );
+        if (attachRequired && !mounted) names.add(attachmentName(handle, driver, this.#nodeName));
+      }
+    }
+    const answers = await Promise.all(
+      [...names].map((name) => this.#api.get('volumeattachments', { name })),
+    );
+    return answers.flatMap(({ object }) => (object === undefined ? [] : [object]));
   }
 
   /** The Lease was not there, or not as we thought: look again. */

@@ -57,13 +57,14 @@ export class Kubelet {
   }
 
   async #sync(): Promise<void> {
-    const view = await this.#api.read();
+    const { disk } = this.#options;
+    const view = await this.#api.read(disk.state().published);
     if (view.node !== undefined) this.#memory = { ...this.#memory, registered: true };
     const containers = await this.#options.runtime.list();
     const known = new Set(view.pods.map(({ pod }) => pod.metadata.uid));
-    if (view.synced) this.#options.disk.sweep(known);
+    if (view.synced) disk.sweep(known);
     const workloads = containers.map(({ podUid }) => ({ podUid, state: 'running' as const }));
-    const machine = { ...this.#options.disk.state(), workloads };
+    const machine = { ...disk.state(), workloads };
     const actions = decideKubelet(
       { ...this.#self(view), machine },
       performance.now(),

@@ -39,12 +39,21 @@ export function claimObject(plan: WorkloadPlan): JsonObject {
     kind: 'PersistentVolumeClaim',
     metadata: { namespace: plan.namespace, name: claimName(plan) },
     spec: {
-      accessModes: [plan.accessMode ?? 'ReadWriteOnce'],
-      resources: { requests: { storage: '64Mi' } },
+      ...claimSpec(plan),
       volumeName: pvName(plan),
     },
     status: { phase: 'Bound' },
   };
+}
+
+/** Of a StatefulSet; the claim that would be made from it exists already. */
+function claimTemplate(plan: WorkloadPlan): JsonObject & { metadata: { name: string } } {
+  return { metadata: { name: 'data' }, spec: claimSpec(plan) };
+}
+
+function claimSpec({ accessMode = 'ReadWriteOnce' }: WorkloadPlan): JsonObject {
+  const resources = { requests: { storage: '64Mi' } };
+  return { accessModes: [accessMode], resources, storageClassName: '' };
 }
 
 export function pvObject(plan: WorkloadPlan, claimUid: string): JsonObject {
@@ -85,7 +94,7 @@ export function workloadObject(plan: WorkloadPlan): JsonObject {
       selector: { matchLabels: app },
       template: { metadata, spec },
       ...(stateful
-        ? { serviceName: name, volumeClaimTemplates: [{ metadata: { name: 'data' } }] }
+        ? { serviceName: name, volumeClaimTemplates: [claimTemplate(plan)] }
         : { strategy: { type: 'Recreate' } }),
     },
   };
