@@ -44,8 +44,8 @@ export class Progress {
   draw(): void {
     this.#frame += 1;
     const line = `${frames[this.#frame % frames.length]} ${this.#time()}  ${this.#sentence}`;
-    // A longer line would wrap, and then it cannot be written over.
-    const width = Math.max(20, (this.#screen.columns ?? 80) - 1);
+    // A longer line would wrap, and then it cannot be written over. Some terminals say 0.
+    const width = Math.max(20, (this.#screen.columns || 80) - 1);
     this.#screen.write(`\r\u001b[2K${line.slice(0, width)}`);
   }
 

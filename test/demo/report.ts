@@ -27,8 +27,8 @@ export function actsOf(record: DemoRecord): Acts {
   const story: Story = {
     title: `${doomed} loses power: ${lanes[0]?.summary ?? ''}`,
     subtitle:
-      `${workers.length} machines, 2 controller replicas, default flags; kubelet leases of 40 s ` +
-      'renewed every 10 s. Bars: writes that the array acknowledged.',
+      `${workers.length} machines, 2 controller replicas, default flags and --fence=unpublish; ` +
+      'kubelet leases of 40 s renewed every 10 s. Bars: writes that the array acknowledged.',
     fromMs: Math.max(record.beganAt - record.powerOffAt, -3_000),
     toMs: record.endedAt - record.powerOffAt,
     marks: [
