@@ -32,17 +32,21 @@ export class Authority {
   readonly #config: string;
   #issued = 0;
 
-  private constructor(folder: string, config: string) {
+  private constructor(folder: string) {
     this.#folder = folder;
-    this.#config = config;
+    this.#config = join(folder, 'openssl.cnf');
+  }
+
+  /** One that was created there. */
+  static open(folder: string): Authority {
+    return new Authority(folder);
   }
 
   static async create(folder: string): Promise<Authority> {
     mkdirSync(folder, { recursive: true });
+    const authority = new Authority(folder);
     // A configuration of our own: what the system's adds to certificates differs by distribution.
-    const config = join(folder, 'openssl.cnf');
-    writeFileSync(config, '[req]\ndistinguished_name = dn\n[dn]\n');
-    const authority = new Authority(folder, config);
+    writeFileSync(authority.#config, '[req]\ndistinguished_name = dn\n[dn]\n');
     await authority.#openssl('ca', {
       subject: '/CN=test-cluster-ca',
       extensions: [
@@ -67,7 +71,7 @@ export class Authority {
     this.#issued += 1;
     const usage = hosts.length > 0 ? 'serverAuth' : 'clientAuth';
     const group = organization === undefined ? '' : `/O=${organization}`;
-    return await this.#openssl(`issued-${this.#issued}`, {
+    return await this.#openssl(`issued-${process.pid}-${this.#issued}`, {
       subject: `${group}/CN=${commonName}`,
       extensions: [
         'basicConstraints=critical,CA:FALSE',

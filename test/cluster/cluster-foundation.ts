@@ -94,6 +94,10 @@ export class ClusterFoundation implements Foundation {
     return this.watch.find(resource, name, namespace);
   }
 
+  all<R extends ResourceName>(resource: R): readonly Objects[R][] {
+    return this.watch.all(resource);
+  }
+
   subscribe(listener: (change: Change) => void): void {
     this.watch.subscribe(listener);
   }

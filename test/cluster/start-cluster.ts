@@ -1,7 +1,7 @@
 /** A real control plane on this computer: `await using cluster = await startCluster()`. */
 import { execFile } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ApiAccess } from '../machine/api-access.ts';
@@ -70,6 +70,25 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   }
 }
 
+/** Names the folder of a running cluster for tests that share it. */
+export const clusterVariable = 'CSI_FAILOVER_TEST_CLUSTER';
+
+/**
+ * The running cluster that `test/cluster/with-cluster.ts` started for us, or one of our own: for
+ * tests that leave the control plane alone.
+ */
+export async function sharedCluster(): Promise<Cluster> {
+  const folder = process.env[clusterVariable];
+  return folder === undefined ? await startCluster() : Cluster.join(await ensureBinaries(), folder);
+}
+
+/** What somebody needs to know of a cluster to use it. */
+interface Joining {
+  readonly runId: string;
+  readonly port: number;
+  readonly tokens: Readonly<Record<string, string>>;
+}
+
 interface Parts {
   readonly binaries: Binaries;
   readonly folder: string;
@@ -98,6 +117,23 @@ export class Cluster implements AsyncDisposable {
     this.endpoint = { host: '127.0.0.1', port: parts.port };
     this.#parts = parts;
     this.#ca = parts.authority.cert;
+  }
+
+  /** A cluster that another process started and ends. */
+  static join(binaries: Binaries, folder: string): Cluster {
+    const { runId, port, tokens } = JSON.parse(
+      readFileSync(join(folder, 'cluster.json'), 'utf8'),
+    ) as Joining;
+    return new Cluster({
+      binaries,
+      folder,
+      runId,
+      port,
+      authority: Authority.open(join(folder, 'pki')),
+      tokens: new Map(Object.entries(tokens)),
+      components: new Map(),
+      things: new AsyncDisposableStack(),
+    });
   }
 
   /** Everything in place, nothing started. */
@@ -158,6 +194,8 @@ export class Cluster implements AsyncDisposable {
       `https://127.0.0.1:${places.schedulerPort}/healthz`,
     );
     const port = places.apiPort;
+    const joining: Joining = { runId, port, tokens: Object.fromEntries(tokens) };
+    writeFileSync(join(folder, 'cluster.json'), JSON.stringify(joining), { mode: 0o600 });
     return new Cluster({ binaries, folder, runId, port, authority, tokens, components, things });
   }
 
@@ -177,8 +215,11 @@ export class Cluster implements AsyncDisposable {
     );
   }
 
+  /** To kill it and start it again. */
   component(name: ComponentName): Component {
-    return this.#parts.components.get(name) as Component;
+    const component = this.#parts.components.get(name);
+    if (component === undefined) throw new Error(`${name} belongs to whoever started the cluster`);
+    return component;
   }
 
   /** How this user comes to the API; a node's certificate is issued when it is first asked for. */
@@ -201,7 +242,7 @@ export class Cluster implements AsyncDisposable {
         ? { ...(await this.access('admin')), token: user.token }
         : await this.access(user);
     this.#kubeconfigs += 1;
-    const path = join(this.folder, `kubeconfig-${this.#kubeconfigs}`);
+    const path = join(this.folder, `kubeconfig-${process.pid}-${this.#kubeconfigs}`);
     writeKubeconfig(path, access);
     return path;
   }
@@ -230,10 +271,9 @@ export class Cluster implements AsyncDisposable {
 
   /** What kubectl printed; rejects with what it complained about. */
   async kubectl(args: readonly string[], user: ClusterUser = 'admin'): Promise<string> {
-    const name = typeof user === 'string' ? user : user.node;
-    const path = join(this.folder, `kubectl-${name}.kubeconfig`);
-    writeKubeconfig(path, await this.access(user));
+    const path = await this.kubeconfig(user);
     const { stdout } = await run(this.binaries.kubectl, [`--kubeconfig=${path}`, ...args], {
+      // It keeps what it discovered below its home.
       env: { HOME: this.folder, PATH: process.env['PATH'] },
       maxBuffer: 64 * 1024 * 1024,
     });
@@ -259,7 +299,6 @@ function writeTokens(path: string): ReadonlyMap<string, string> {
     tokens.set(key, token);
     return `${token},${name},${key}${group === '' ? '' : `,"${group}"`}`;
   });
-  mkdirSync(join(path, '..'), { recursive: true });
   writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o600 });
   return tokens;
 }

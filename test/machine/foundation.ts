@@ -40,6 +40,7 @@ export interface Foundation extends AsyncDisposable {
     name: string,
     namespace?: string,
   ): Objects[R] | undefined;
+  all<R extends ResourceName>(resource: R): readonly Objects[R][];
   /** Tells of every change from now on. */
   subscribe(listener: (change: Change) => void): void;
   /** Resolves when pods can be created there. */

@@ -77,6 +77,10 @@ export class ModelFoundation implements Foundation {
     return this.store.find(resource, name, namespace);
   }
 
+  all<R extends ResourceName>(resource: R): readonly Objects[R][] {
+    return this.store.all(resource);
+  }
+
   subscribe(listener: (change: Change) => void): void {
     this.store.subscribe((event) => listener({ ...event, at: Date.now() }));
   }
