@@ -32,6 +32,7 @@ const stages: readonly Stage[] = [
   },
   { name: 'bundle', plan: 'all', run: { command: ['node', 'build/bundle.ts'] } },
   { name: 'the bundle at work', plan: 'all', run: { tests: ['test/bundle.test.ts'] } },
+  { name: 'demo', plan: 'all', run: { command: ['node', 'test/demo/demo.ts'] } },
   { name: 'contract', plan: 'all', run: { tests: ['test/contract'] } },
   {
     name: 'simulation',

@@ -1,6 +1,8 @@
-import { unavailableTaint } from '../shared/names.ts';
+import type { NodeView } from '../shared/model.ts';
+import { dryRunAnnotation, pausedAnnotation, unavailableTaint } from '../shared/names.ts';
 import { action } from './actions.ts';
 import type { State } from './state.ts';
+import { switchValue } from './switches.ts';
 import type { Verdict } from './verdict.ts';
 import type { Wanted } from './wanted.ts';
 
@@ -26,10 +28,25 @@ export function keepFromBrokenDrivers(
     if (node === undefined) continue;
     const tainted = node.taints.some((taint) => taint.key === key);
     const fields = { node: nodeName, nodeUid: node.uid, taint: { key, value: '' } };
-    if (verdict.kind === 'DriverDown' && !tainted && down.length <= bound) {
+    const mayTaint = down.length <= bound && !isStill(state, node);
+    if (verdict.kind === 'DriverDown' && !tainted && mayTaint) {
       wanted.actions.push(action('SetTaint', key, fields));
     } else if (tainted && verdict.kind === 'Alive' && verdict.reason === 'heartbeat') {
       wanted.actions.push(action('ClearTaint', key, fields));
     }
   }
+}
+
+/** A person has said that nothing is to be done, for all nodes or for this one. */
+function isStill(state: State, node: NodeView): boolean {
+  const switches = [
+    ['paused', pausedAnnotation],
+    ['dry-run', dryRunAnnotation],
+  ] as const;
+  return (
+    state.policy.dryRun ||
+    switches.some(
+      ([word, annotation]) => switchValue(state, word) || node.annotations[annotation] === 'true',
+    )
+  );
 }

@@ -1,10 +1,10 @@
 import type { Config } from '../shared/config.ts';
 import { CsiConnection } from '../shared/csi/connection.ts';
 import { CsiController, performCsi } from '../shared/csi/controller.ts';
-import { readDriverName } from '../shared/csi/identity.ts';
+import { awaitDriverName } from '../shared/csi/driver-name.ts';
 import { Announcer } from '../shared/announcer.ts';
 import type { Effect, Reply } from '../shared/effect.ts';
-import { serveHttp } from '../shared/http.ts';
+import { type Health, initialHealth, serveConfigured } from '../shared/http.ts';
 import { performKubernetes } from '../shared/kubernetes/client.ts';
 import { type ApiServer, loadApiServer } from '../shared/kubernetes/kube-config.ts';
 import { type LabelSelector, parseLabelSelector } from '../shared/label-selector.ts';
@@ -13,7 +13,7 @@ import { plainTime } from '../shared/kubernetes/micro-time.ts';
 import { eventLimit, Recorder } from '../shared/kubernetes/recorder.ts';
 import { Transport } from '../shared/kubernetes/transport.ts';
 import { Reconciler } from '../shared/reconciler.ts';
-import type { Shell } from '../shared/shell.ts';
+import { type Shell, untilAborted } from '../shared/shell.ts';
 import { act } from './act.ts';
 import type { Action } from './actions.ts';
 import { watchDriver } from './driver-source.ts';
@@ -26,8 +26,6 @@ import type { Policy } from './policy.ts';
 import { createReflectors } from './sources.ts';
 import { type State, initialState } from './state.ts';
 
-/** A driver that is asked for its name is asked again after this. */
-const nameRetryMs = 1000;
 const drainMs = 5000;
 
 /**
@@ -43,11 +41,14 @@ export async function runController(config: Config, shell: Shell): Promise<void>
     onCall: ({ method, code, seconds }) =>
       shell.metrics.csiOperation({ driver, method, code, seconds }),
   });
+  const health = initialHealth();
+  const http = await serveConfigured(config, shell, health);
   try {
-    driver ||= await askName(connection, config, shell);
-    if (driver !== '') await runFor({ config, shell, server, connection, driver });
+    driver ||= await awaitDriverName(connection, shell, config.timeoutMs);
+    if (driver !== '') await runFor({ config, shell, server, connection, driver, health });
   } finally {
     connection.close();
+    await http?.close();
   }
 }
 
@@ -57,6 +58,7 @@ interface Parts {
   readonly server: ApiServer;
   readonly connection: CsiConnection;
   readonly driver: string;
+  readonly health: Health;
 }
 
 async function runFor(parts: Parts): Promise<void> {
@@ -99,18 +101,20 @@ async function runFor(parts: Parts): Promise<void> {
   const { namespace } = config;
   const options = { transport: transports.calls, driver, namespace, selectors, post, shell };
   const reflectors = createReflectors(options);
-  const http = await serve(parts, state, leader);
+  parts.health.isReady = () => Object.values(state.sources).every((source) => source.synced);
+  parts.health.isLeadershipHealthy = () =>
+    !state.leading || !config.leaderElection || leader.valid();
   const stopDriver = watchDriver({ csi, clock, log, post });
   try {
     reconciler.start();
     for (const reflector of reflectors) reflector.start();
     if (config.leaderElection) leader.start();
     else post({ kind: 'Leadership', leading: true, renewal: '' });
-    await Promise.race([aborted(signal), crash.promise]);
+    await Promise.race([untilAborted(signal), crash.promise]);
   } finally {
     stopDriver();
     for (const reflector of reflectors) reflector.stop();
-    await Promise.all([reconciler.stop(), http?.close()]);
+    await reconciler.stop();
     announcer.stop();
     // Last: while an action of ours may still run, nobody else should act.
     if (config.leaderElection) await leader.stop();
@@ -177,38 +181,5 @@ function parseSelectors(texts: readonly string[]): readonly LabelSelector[] {
     const parsed = parseLabelSelector(text);
     if (parsed.kind !== 'Selector') throw new Error(`--pod-selector ${parsed.message}`);
     return parsed.selector;
-  });
-}
-
-async function askName(connection: CsiConnection, config: Config, shell: Shell): Promise<string> {
-  for (let asked = 0; !shell.signal.aborted; asked += 1) {
-    const { outcome, name } = await readDriverName(connection, config.timeoutMs);
-    if (name !== '') return name;
-    if (asked === 0) shell.log.warn({ ...outcome }, 'waiting for the driver to say its name');
-    await shell.clock.sleep(nameRetryMs, shell.signal);
-  }
-  return '';
-}
-
-async function serve(
-  { config, shell }: Parts,
-  state: State,
-  leader: LeaderLease,
-): Promise<Awaited<ReturnType<typeof serveHttp>> | undefined> {
-  if (config.httpEndpoint === '') return undefined;
-  return serveHttp({
-    endpoint: config.httpEndpoint,
-    metricsPath: config.metricsPath,
-    metrics: shell.metrics,
-    log: shell.log,
-    isReady: () => Object.values(state.sources).every((source) => source.synced),
-    isLeadershipHealthy: () => !state.leading || !config.leaderElection || leader.valid(),
-  });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }

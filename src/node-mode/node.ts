@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Config } from '../shared/config.ts';
 import { CsiConnection } from '../shared/csi/connection.ts';
-import { probe, readDriverName } from '../shared/csi/identity.ts';
+import { awaitDriverName } from '../shared/csi/driver-name.ts';
+import { probe } from '../shared/csi/identity.ts';
 import { readNodeId } from '../shared/csi/node.ts';
-import { type HttpServer, serveHttp } from '../shared/http.ts';
+import { type Health, initialHealth, serveConfigured } from '../shared/http.ts';
 import { loadApiServer } from '../shared/kubernetes/kube-config.ts';
 import { Transport } from '../shared/kubernetes/transport.ts';
 import { Reconciler } from '../shared/reconciler.ts';
-import type { Shell } from '../shared/shell.ts';
+import { type Shell, untilAborted } from '../shared/shell.ts';
 import { createAct, createHeartbeat } from './act.ts';
 import type { Action } from './actions.ts';
 import type { Fact } from './facts.ts';
@@ -21,9 +22,6 @@ const longestFarewellMs = 4000;
 
 /** What is still running then is abandoned; together both stay below the 10 s of the process. */
 const drainMs = 3000;
-
-/** A driver that is asked for its name is asked again after this. */
-const nameRetryMs = 1000;
 
 /**
  * Runs the agent of one node until the signal aborts and the last renewal, which says `stopping`,
@@ -42,24 +40,17 @@ export async function runNode(config: Config, shell: Shell): Promise<void> {
   });
   // No client-side limit: a heartbeat must not wait, and it is the only thing sent.
   const transport = new Transport({ server, clock, random, limit: undefined });
+  const health = initialHealth();
+  const http = await serveConfigured(config, shell, health);
   try {
-    driverName ||= await askName(connection, config, shell);
-    if (driverName !== '') await runAgent({ config, shell, driverName, connection, transport });
+    driverName ||= await awaitDriverName(connection, shell, config.timeoutMs);
+    const parts = { config, shell, driverName, connection, transport, health };
+    if (driverName !== '') await runAgent(parts);
   } finally {
     connection.close();
     transport.close();
+    await http?.close();
   }
-}
-
-/** Until the driver has said its name there is no Lease to write. Empty if we stop before. */
-async function askName(connection: CsiConnection, config: Config, shell: Shell): Promise<string> {
-  for (let asked = 0; !shell.signal.aborted; asked += 1) {
-    const { outcome, name } = await readDriverName(connection, config.timeoutMs);
-    if (name !== '') return name;
-    if (asked === 0) shell.log.warn({ ...outcome }, 'waiting for the driver to say its name');
-    await shell.clock.sleep(nameRetryMs, shell.signal);
-  }
-  return '';
 }
 
 interface Parts {
@@ -68,6 +59,7 @@ interface Parts {
   readonly driverName: string;
   readonly connection: CsiConnection;
   readonly transport: Transport;
+  readonly health: Health;
 }
 
 async function runAgent(parts: Parts): Promise<void> {
@@ -77,18 +69,19 @@ async function runAgent(parts: Parts): Promise<void> {
   const farewell = Promise.withResolvers<void>();
   const over = new AbortController();
   const agent = assemble(parts, { fatal: crash.reject, onLastRenewal: farewell.resolve });
-  const http = await serve(agent.state, config, shell);
+  // Ready from the first acknowledged heartbeat on: from then on the controller can see us.
+  parts.health.isReady = () => agent.state.heartbeat.acknowledged !== undefined;
   try {
     agent.reconciler.start();
     agent.sources.start();
-    await Promise.race([aborted(signal), crash.promise]);
+    await Promise.race([untilAborted(signal), crash.promise]);
     agent.reconciler.post({ kind: 'Stopping' });
     const farewellMs = Math.min(longestFarewellMs, config.lostAfterMs / 2);
     await Promise.race([farewell.promise, clock.sleep(farewellMs, over.signal), crash.promise]);
   } finally {
     over.abort();
     agent.sources.stop();
-    await Promise.all([agent.reconciler.stop(), http?.close()]);
+    await agent.reconciler.stop();
   }
 }
 
@@ -154,30 +147,6 @@ function driverPort(connection: CsiConnection): DriverPort {
   };
 }
 
-/** Ready from the first acknowledged heartbeat on: from then on the controller can see us. */
-async function serve(
-  state: NodeState,
-  config: Config,
-  { metrics, log }: Shell,
-): Promise<HttpServer | undefined> {
-  if (config.httpEndpoint === '') return undefined;
-  return serveHttp({
-    endpoint: config.httpEndpoint,
-    metricsPath: config.metricsPath,
-    metrics,
-    log,
-    isReady: () => state.heartbeat.acknowledged !== undefined,
-    isLeadershipHealthy: () => true,
-  });
-}
-
 function sha256Hex(text: string): string {
   return createHash('sha256').update(text).digest('hex');
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -47,6 +47,13 @@ const relations: readonly Relation[] = [
     given: (config) => pair(config.kubeletLostAfterMs, config.lostAfterMs),
   },
   {
+    flags: ['leader-election-namespace', 'namespace'],
+    holds: (config) => config.leaderElectionNamespace === config.namespace,
+    // Our own renewal must come back through the watch of the heartbeats, or that watch is deaf.
+    expected: 'the same as --namespace',
+    given: (config) => `${config.leaderElectionNamespace} beside ${config.namespace}`,
+  },
+  {
     flags: ['leader-election-lease-duration', 'leader-election-renew-deadline'],
     holds: (config) => config.leaderElectionLeaseDurationMs > config.leaderElectionRenewDeadlineMs,
     // Else another replica takes over while this one still believes that it leads.

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Config } from './config.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { Shell } from './shell.ts';
 
 export interface HttpOptions {
   /** `host:port` or `:port`; port 0 takes a free one. */
@@ -8,18 +10,40 @@ export interface HttpOptions {
   readonly metricsPath: string;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly health: Health;
+}
+
+/**
+ * What is served as health. There from the start, before a driver has said its name or a watch is
+ * synced, because a process that waits is well; each part is put in when it stands.
+ */
+export interface Health {
   /** Whether we see enough to be of use: our views of the cluster are synced. */
-  readonly isReady: () => boolean;
+  isReady: () => boolean;
   /**
    * False if we believe to lead though our lease ran out long ago: then something in this process
    * is stuck, and a restart helps. A standby is healthy.
    */
-  readonly isLeadershipHealthy: () => boolean;
+  isLeadershipHealthy: () => boolean;
+}
+
+/** Not ready yet, and well. */
+export function initialHealth(): Health {
+  return { isReady: () => false, isLeadershipHealthy: () => true };
 }
 
 export interface HttpServer {
   readonly port: number;
   close(): Promise<void>;
+}
+
+/** Serves what the configuration asks for; undefined where it asks for nothing. */
+export function serveConfigured(
+  { httpEndpoint: endpoint, metricsPath }: Config,
+  { metrics, log }: Shell,
+  health: Health,
+): Promise<HttpServer> | undefined {
+  return endpoint === '' ? undefined : serveHttp({ endpoint, metricsPath, metrics, log, health });
 }
 
 /** Nobody may keep us busy: what asks for health or metrics asks quickly. */
@@ -89,6 +113,6 @@ async function answer(
 /** Undefined for a path that is none of ours. */
 function health(options: HttpOptions, path: string | undefined): boolean | undefined {
   if (path === '/healthz') return true;
-  if (path === '/healthz/leader-election') return options.isLeadershipHealthy();
-  return path === '/readyz' ? options.isReady() : undefined;
+  if (path === '/healthz/leader-election') return options.health.isLeadershipHealthy();
+  return path === '/readyz' ? options.health.isReady() : undefined;
 }

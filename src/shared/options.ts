@@ -169,7 +169,7 @@ export const optionGroups = {
     'leader-election-namespace': {
       kind: 'text',
       otherwise: '--namespace',
-      help: "Namespace of the leader's Lease.",
+      help: "Namespace of the leader's Lease; it must be that of --namespace.",
     },
     'leader-election-lease-duration': {
       kind: 'duration',

@@ -14,3 +14,11 @@ export interface Shell {
   /** Aborted when the process was asked to stop: begin nothing new, come to an end in 10 s. */
   readonly signal: AbortSignal;
 }
+
+/** Resolves when the signal is aborted, also if it is already. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { type HttpOptions, type HttpServer, serveHttp } from '../../../src/shared/http.ts';
+import {
+  type HttpOptions,
+  type HttpServer,
+  initialHealth,
+  serveHttp,
+} from '../../../src/shared/http.ts';
 import { createMetrics } from '../../../src/shared/metrics.ts';
 import { silentLog } from '../../silent-log.ts';
 
@@ -11,8 +16,7 @@ async function serve(overrides: Partial<HttpOptions> = {}): Promise<string> {
     metricsPath: '/metrics',
     metrics: createMetrics({ version: '1.2.3', mode: 'node', startedAt: 5000 }),
     log: silentLog,
-    isReady: () => true,
-    isLeadershipHealthy: () => true,
+    health: { ...initialHealth(), isReady: () => true },
     ...overrides,
   });
   return `http://127.0.0.1:${server.port}`;
@@ -26,7 +30,9 @@ afterEach(async () => {
 describe('the HTTP endpoint', () => {
   it('answers the probes', async () => {
     let ready = false;
-    const base = await serve({ isReady: () => ready, isLeadershipHealthy: () => false });
+    const base = await serve({
+      health: { isReady: () => ready, isLeadershipHealthy: () => false },
+    });
     const status = async (path: string): Promise<number> => (await fetch(base + path)).status;
     expect(await status('/healthz')).toBe(200);
     expect(await status('/healthz/leader-election')).toBe(500);
@@ -70,8 +76,7 @@ describe('the HTTP endpoint', () => {
       metricsPath: '/metrics',
       metrics,
       log: silentLog,
-      isReady: () => true,
-      isLeadershipHealthy: () => true,
+      health: initialHealth(),
     });
     await expect(second).rejects.toMatchObject({ code: 'EADDRINUSE' });
   });

@@ -81,7 +81,9 @@ describe('defaults', () => {
     expect(configOf([], { readFile }).namespace).toBe('mounted');
     expect(configOf([], {}).namespace).toBe('default');
     expect(configOf(own).leaderElectionNamespace).toBe('own');
-    expect(configOf(['--leader-election-namespace=l', ...own]).leaderElectionNamespace).toBe('l');
+    expect(configOf(['--leader-election-namespace=own', ...own]).leaderElectionNamespace).toBe(
+      'own',
+    );
   });
 
   it('take the node name from $NODE_NAME', () => {
