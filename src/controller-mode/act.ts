@@ -66,11 +66,21 @@ function* markPod(action: ActionOf<'MarkPod'>, { driver }: ActContext): Performa
 }
 
 function* unmarkPod(action: ActionOf<'UnmarkPod'>, { driver }: ActContext): Performance {
-  const { pod } = action;
+  const { pod, heartbeat, epoch } = action;
+  const lease = yield* api.get('leases', heartbeat);
+  if (lease.status !== 200 && lease.status !== 404) {
+    return outcomeOfHttp(lease.status, 'reading the fence record');
+  }
+  const record = recordIn(lease.body);
+  if (record?.epoch === epoch && record.phase !== 'Released') {
+    return failed('STANDING', 'the episode of this intent stands');
+  }
   const found = yield* api.get('pods', pod);
   if (isAnother(found, pod.uid)) return done;
   if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the pod');
-  const annotations = { [intentAnnotation(driver)]: null };
+  const key = intentAnnotation(driver);
+  if (decodePodIntent(api.annotationsOf(found.body)[key])?.epoch !== epoch) return done;
+  const annotations = { [key]: null };
   return yield* api.patch('pods', pod, { metadata: { uid: pod.uid, annotations } });
 }
 
@@ -117,6 +127,7 @@ function* verifyRevoked(action: ActionOf<'VerifyRevoked'>): Performance {
   }
   if (reply.outcome.kind !== 'Done') return reply.outcome;
   for (const { handle, nodeId } of action.volumes) {
+    if (nodeId === '') return failed('NO_NODE_ID', `nobody knows the node id of volume ${handle}`);
     const nodes = reply.publishedNodes.get(handle);
     if (nodes === undefined) return failed('NOT_LISTED', `volume ${handle} was not in the listing`);
     if (nodes.includes(nodeId)) return failed('STILL_PUBLISHED', `volume ${handle} at ${nodeId}`);

@@ -48,14 +48,26 @@ export type Action = KeyedAction & { readonly node: string } & (
         /** VolumeAttachments on which, by a consistent read, there must be no hold of ours. */
         readonly unheld?: readonly AttachmentTarget[];
       }
-    | { readonly kind: 'RemoveRecord'; readonly heartbeat: LeaseTarget; readonly epoch: string }
+    /** Only when, by a consistent read, no taint of ours is left on the node. */
+    | {
+        readonly kind: 'RemoveRecord';
+        readonly heartbeat: LeaseTarget;
+        readonly epoch: string;
+        readonly taint: string;
+      }
     | {
         readonly kind: 'MarkPod';
         readonly pod: PodTarget;
         readonly heartbeat: LeaseTarget;
         readonly intent: PodIntent;
       }
-    | { readonly kind: 'UnmarkPod'; readonly pod: PodTarget; readonly epoch: string }
+    /** Takes the intent of this epoch off, unless its record stands by a consistent read. */
+    | {
+        readonly kind: 'UnmarkPod';
+        readonly pod: PodTarget;
+        readonly heartbeat: LeaseTarget;
+        readonly epoch: string;
+      }
     /** Adds and removes taints of ours; others are carried over as they are. */
     | {
         readonly kind: 'SetTaint' | 'ClearTaint';

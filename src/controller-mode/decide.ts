@@ -15,6 +15,7 @@ import { clearOutOfService, ownOutOfService } from './out-of-service.ts';
 import { tellProgress } from './progress.ts';
 import { type State, heartbeatOf, memoryOf } from './state.ts';
 import { undoStrayHolds } from './stray-hold.ts';
+import { unmarkStrayPods } from './stray-intent.ts';
 import { type Verdict, isFailed, verdictOf } from './verdict.ts';
 import type { Wanted } from './wanted.ts';
 
@@ -41,6 +42,7 @@ export function decide(state: State, now: Instant): Decision<Action> {
   }
   if (stale !== undefined) return decision(wanted);
   wanted.wakeAt.push(staleAt(state));
+  unmarkStrayPods(state, records, wanted);
   keepFromBrokenDrivers(state, verdicts, wanted);
   return decision(wanted);
 }

@@ -72,5 +72,24 @@ export function hasOutOfService({ node, situation }: Episode): boolean {
 
 /** One of its volumes is taken away already, so leaving it where it is would help nobody. */
 export function hasLost(episode: Episode, pod: PodView): boolean {
-  return ourVolumes(episode.situation.state, pod).some((volume) => isSent(episode, volume));
+  const intended = episode.members.find((member) => member.pod.uid === pod.uid)?.intent.volumes;
+  const volumes = [...ourVolumes(episode.situation.state, pod), ...(intended ?? [])];
+  return volumes.some((volume) => isSent(episode, volume));
+}
+
+/**
+ * The node lives, by a verdict and by a renewal of its kubelet since we saw the record: a gap in
+ * our own view alone makes every node Alive for a while.
+ */
+export function isBack({ situation, verdict, memory }: Episode): boolean {
+  const kubelet = situation.state.kubeletLeases.get(`kube-node-lease/${situation.nodeName}`);
+  const renewed = (kubelet?.renewals ?? 0) > 0 && (kubelet?.renewedAt ?? 0) > memory.recordSeenAt;
+  return renewed && ['Alive', 'AgentDown', 'DriverDown'].includes(verdict.kind);
+}
+
+/** Never taken away, on a node that lives again: no part of the episode any more. */
+export function isUntouched(episode: Episode, volume: FencedVolume): boolean {
+  const { state, nodeName } = episode.situation;
+  const attachment = attachmentOf(state, nodeName, volume.pv);
+  return attachment !== undefined && holdOf(attachment) === 'free' && isBack(episode);
 }

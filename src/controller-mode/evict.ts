@@ -1,8 +1,8 @@
 import type { PodView } from '../shared/model.ts';
 import type { FencedVolume } from '../shared/record.ts';
 import { action } from './actions.ts';
-import type { Episode, Member } from './episode.ts';
-import { unheld } from './foreign-volume.ts';
+import { type Episode, type Member, isUntouched } from './episode.ts';
+import { unannounced, unheld } from './foreign-volume.ts';
 import { type Hold, hold } from './hold.ts';
 import { podWaits } from './notices.ts';
 import { attachmentOf, holdOf, isConfirmed, isFinished, ourVolumes } from './volumes.ts';
@@ -24,21 +24,38 @@ function evictOne(
   held: ReadonlyMap<string, Hold>,
   wanted: Wanted,
 ): boolean {
-  const { situation, record, heartbeat } = episode;
-  const { state, nodeName, now } = situation;
-  if (isFinished(pod) && pod.deleting) {
+  if (isFinished(pod)) {
+    evictFinished(episode, { pod, intent }, wanted);
+    return false;
+  }
+  const waits = notEvictable(episode, pod, intent.volumes, held);
+  if (waits === undefined) {
+    wantEviction(episode, pod, wanted);
+    return true;
+  }
+  const patience = episode.memory.recordSeenAt + fencePatienceMs;
+  if (episode.situation.now >= patience) wanted.notices.push(podWaits(episode, pod, waits));
+  else wanted.wakeAt.push(patience);
+  return false;
+}
+
+/**
+ * An eviction that got only as far as the pod's phase; its volumes may be free by now. A pod that
+ * failed by itself on a node that lives is none of it.
+ */
+function evictFinished(episode: Episode, { pod, intent }: Member, wanted: Wanted): void {
+  if (pod.deleting) {
     const why = hold('pod-finalizer', `its object is kept by ${pod.finalizers.join(', ')}`);
     if (pod.finalizers.length > 0) wanted.notices.push(podWaits(episode, pod, why));
-    return false;
+    return;
   }
-  if (pod.phase === 'Succeeded') return false;
-  const waits = isFinished(pod) ? undefined : notEvictable(episode, pod, intent.volumes, held);
-  if (waits !== undefined) {
-    const patience = episode.memory.recordSeenAt + fencePatienceMs;
-    if (now >= patience) wanted.notices.push(podWaits(episode, pod, waits));
-    else wanted.wakeAt.push(patience);
-    return false;
-  }
+  const untouched = intent.volumes.every((volume) => isUntouched(episode, volume));
+  if (pod.phase === 'Failed' && !untouched) wantEviction(episode, pod, wanted);
+}
+
+function wantEviction(episode: Episode, pod: PodView, wanted: Wanted): void {
+  const { situation, record, heartbeat } = episode;
+  const { state, nodeName } = situation;
   const target = { namespace: pod.namespace, name: pod.name, uid: pod.uid };
   const fields = { node: nodeName, pod: target, heartbeat, epoch: record.epoch };
   const eviction = action('Evict', pod.uid, fields);
@@ -48,7 +65,6 @@ function evictOne(
     const detail = `the API answered ${trouble.code}: ${trouble.detail}`;
     wanted.notices.push(podWaits(episode, pod, hold('eviction-refused', detail)));
   }
-  return !isFinished(pod);
 }
 
 function notEvictable(
@@ -58,7 +74,12 @@ function notEvictable(
   held: ReadonlyMap<string, Hold>,
 ): Hold | undefined {
   const { state } = episode.situation;
-  return held.get(pod.uid) ?? unconfirmed(episode, pod, intended) ?? unheld(state, pod);
+  return (
+    held.get(pod.uid) ??
+    unannounced(state, pod) ??
+    unconfirmed(episode, pod, intended) ??
+    unheld(state, pod)
+  );
 }
 
 /** The volume of this pod whose fence is not confirmed, with what it waits for. */
@@ -82,7 +103,7 @@ function unconfirmed(
       leaving: `VolumeAttachment ${attachment.name} is being deleted by somebody else`,
       begun: `VolumeAttachment ${attachment.name} is about to be deleted`,
       fencing: `VolumeAttachment ${attachment.name} waits for the attacher to unpublish it`,
-      held: 'the driver still lists it as published to this node',
+      held: 'the driver has not confirmed yet that this node has lost it',
     };
     return hold('fence-unconfirmed', `${name}: ${words[holdOf(attachment)]}${error}`);
   }

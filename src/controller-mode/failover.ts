@@ -49,6 +49,7 @@ export function failover(episode: Episode, candidates: readonly PodView[], wante
   keepAway(episode, wanted);
   const held = join(episode, candidates, wanted);
   fence(episode, held, wanted);
+  verify(episode, wanted);
   const evicting = evict(episode, held, wanted);
   detach(episode, evicting, wanted);
   settlePhase(episode, wanted);
@@ -63,7 +64,7 @@ function keepAway(episode: Episode, wanted: Wanted): void {
   const taint = { key, value: '' };
   const record = { heartbeat, epoch: episode.record.epoch };
   wanted.actions.push(
-    action('SetTaint', key, { node: node.name, nodeUid: node.uid, taint, record }),
+    action('SetTaint', `${key}/${node.uid}`, { node: node.name, nodeUid: node.uid, taint, record }),
   );
 }
 
@@ -71,7 +72,6 @@ function keepAway(episode: Episode, wanted: Wanted): void {
 function fence(episode: Episode, held: ReadonlyMap<string, Hold>, wanted: Wanted): void {
   const { situation, record, heartbeat } = episode;
   const { state, nodeName } = situation;
-  const unverified: { handle: string; nodeId: string; uid: string }[] = [];
   for (const volume of record.volumes) {
     const attachment = attachmentOf(state, nodeName, volume.pv);
     if (attachment === undefined) continue;
@@ -87,22 +87,30 @@ function fence(episode: Episode, held: ReadonlyMap<string, Hold>, wanted: Wanted
         }),
       );
     }
-    if (stage === 'held' && !isConfirmed(state, attachment)) {
-      const nodeId = attachment.nodeId;
-      unverified.push({ handle: volume.handle, nodeId, uid: attachment.uid });
-    }
   }
-  if (unverified.length > 0) {
-    const uids = unverified.map(({ uid }) => uid);
-    wanted.actions.push(
-      action('VerifyRevoked', `${record.epoch}/${uids.join(',')}`, {
-        node: nodeName,
-        epoch: record.epoch,
-        volumes: unverified,
-        attachmentUids: uids,
-      }),
-    );
-  }
+}
+
+/** Asks the driver, where it can tell, whether what the attacher confirmed is so. */
+function verify({ situation, record }: Episode, wanted: Wanted): void {
+  const { state, nodeName } = situation;
+  if (state.capabilities?.listsPublishedNodes !== true) return;
+  const current = state.csinodes.get(nodeName)?.nodeIds[state.policy.driver] ?? '';
+  const unverified = record.volumes.flatMap(({ handle, pv }) => {
+    const attachment = attachmentOf(state, nodeName, pv);
+    if (attachment === undefined || holdOf(attachment) !== 'held') return [];
+    if (isConfirmed(state, attachment)) return [];
+    return [{ handle, nodeId: attachment.nodeId || current, uid: attachment.uid }];
+  });
+  if (unverified.length === 0) return;
+  const uids = unverified.map(({ uid }) => uid);
+  wanted.actions.push(
+    action('VerifyRevoked', `${record.epoch}/${uids.join(',')}`, {
+      node: nodeName,
+      epoch: record.epoch,
+      volumes: unverified,
+      attachmentUids: uids,
+    }),
+  );
 }
 
 /** Everything that must be true at the moment before a volume is taken away. */

@@ -134,6 +134,7 @@ function unfenceable({ state }: Situation): Hold | undefined {
 function notMovable({ state }: Situation, pod: PodView): Hold | undefined {
   const why = (text: string): Hold => hold('not-movable', text);
   if (isFinished(pod)) return why('it has finished');
+  if (!pod.selected) return why('no --pod-selector selects it any more');
   if (pod.mirror) return why('it is a static pod of this node');
   if (pod.owner?.kind === 'DaemonSet') return why('it belongs to a DaemonSet');
   if (pod.owner === undefined && pod.annotations[policyAnnotation] !== 'delete') {

@@ -1,4 +1,4 @@
-import { type PodView, keyOf } from '../shared/model.ts';
+import type { PodView } from '../shared/model.ts';
 import { action } from './actions.ts';
 import { type Episode, hasLost } from './episode.ts';
 import { movable } from './guards.ts';
@@ -6,8 +6,22 @@ import { type Hold, hold } from './hold.ts';
 import { podHeld } from './notices.ts';
 import { updateRecord } from './phase.ts';
 import { isFailed } from './verdict.ts';
-import { ourVolumes, takenFrom } from './volumes.ts';
+import { groupOf } from './state.ts';
+import { isFinished, ourVolumes, takenFrom } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
+
+/** Who may be part of the episode: who could be, and who was when it began. */
+function partakers({ members }: Episode, candidates: readonly PodView[]): readonly PodView[] {
+  const known = new Set(candidates.map(({ uid }) => uid));
+  const others = members.filter(({ pod }) => !isFinished(pod) && !known.has(pod.uid));
+  return [...candidates, ...others.map(({ pod }) => pod)];
+}
+
+/** A replacement that is put on the fenced node joins once, of each that there was at first. */
+function hasJoinedAgain({ memory }: Episode, pod: PodView): boolean {
+  const joined = memory.joined.get(groupOf(pod));
+  return joined !== undefined && joined.later.size >= Math.max(1, joined.first.size);
+}
 
 /**
  * Marks the pods that take part, at first and when one more is bound to the node. Returns why
@@ -20,23 +34,29 @@ export function join(
 ): ReadonlyMap<string, Hold> {
   const { situation, record, heartbeat, members } = episode;
   const { state, nodeName } = situation;
-  const taken = new Set(candidates.filter((pod) => hasLost(episode, pod)).map(({ uid }) => uid));
-  const { pods, holds } = movable(situation, candidates, taken);
+  const all = partakers(episode, candidates);
+  const taken = new Set(all.filter((pod) => hasLost(episode, pod)).map(({ uid }) => uid));
+  const { pods, holds } = movable(situation, all, taken);
   const held = new Map(holds);
   const known = new Set(members.map(({ pod }) => pod.uid));
   const joining = pods.filter((pod) => {
     if (known.has(pod.uid)) return false;
-    const again = (episode.memory.joined.get(keyOf(pod))?.size ?? 0) >= 2;
+    const again = hasJoinedAgain(episode, pod);
     if (again) {
       held.set(pod.uid, hold('not-rescheduled', 'its replacement was put on this node again'));
     }
     return !again && (isFailed(episode.verdict) || taken.has(pod.uid));
   });
-  for (const pod of candidates) {
+  for (const pod of all) {
     const why = held.get(pod.uid);
-    if (why !== undefined) wanted.notices.push(podHeld(episode, pod, why));
+    if (why === undefined) continue;
+    wanted.notices.push(podHeld(episode, pod, why));
+    if (why.until !== undefined) wanted.wakeAt.push(why.until);
   }
-  const more = [...joining.flatMap((pod) => ourVolumes(state, pod)), ...takenFrom(state, nodeName)];
+  // A record may have let go of a volume while its node was back for a moment.
+  const staying = isFailed(episode.verdict) ? pods.filter((pod) => known.has(pod.uid)) : [];
+  const coming = [...joining, ...staying].flatMap((pod) => ourVolumes(state, pod));
+  const more = [...coming, ...takenFrom(state, nodeName)];
   const volumes = new Map([...record.volumes, ...more].map((volume) => [volume.pv, volume]));
   if (volumes.size > record.volumes.length || (joining.length > 0 && record.phase === 'Moved')) {
     // First the record: what it does not list, nobody would clean up.

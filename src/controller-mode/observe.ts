@@ -8,13 +8,14 @@ import {
   keyOf,
   uniqueVolumeName,
 } from '../shared/model.ts';
+import { intentAnnotation } from '../shared/names.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { WatchFact } from '../shared/watch-fact.ts';
 import type { Action } from './actions.ts';
 import { type Fact, type SourceName, sourceNames } from './facts.ts';
 import { observeLeadership, observeLease } from './observe-lease.ts';
 import { ownOutOfService } from './out-of-service.ts';
-import { type State, memoryOf } from './state.ts';
+import { type State, groupOf, memoryOf } from './state.ts';
 
 /** Folds one fact into the state, in place. Decides nothing; O(1) but for a whole listing. */
 export function observe(state: State, fact: Fact, now: Instant): void {
@@ -52,8 +53,11 @@ function observeSettled(state: State, settled: Action, outcome: Outcome, now: In
     for (const uid of settled.attachmentUids) memory.revoked.add(uid);
   }
   if (settled.kind === 'MarkPod') {
-    const name = keyOf(settled.pod);
-    memory.joined.set(name, (memory.joined.get(name) ?? new Set()).add(settled.pod.uid));
+    const pod = state.pods.get(keyOf(settled.pod));
+    const group = pod === undefined ? keyOf(settled.pod) : groupOf(pod);
+    const joined = memory.joined.get(group) ?? { first: new Set(), later: new Set() };
+    joined[memory.recordPhase === 'Intent' ? 'first' : 'later'].add(settled.pod.uid);
+    memory.joined.set(group, joined);
   }
 }
 
@@ -170,6 +174,8 @@ function remove(state: State, source: SourceName, key: string, uid: string | und
 
 function addPod(state: State, key: string, pod: PodView): void {
   state.pods.set(key, pod);
+  const marked = pod.annotations[intentAnnotation(state.policy.driver)] !== undefined;
+  if (marked) state.markedPods.set(key, pod);
   if (pod.nodeName !== '') indexed(state.podsByNode, pod.nodeName).set(key, pod);
   for (const claim of claimKeys(pod)) indexed(state.podsByClaim, claim).set(key, pod);
 }
@@ -178,6 +184,7 @@ function removePod(state: State, key: string): void {
   const pod = state.pods.get(key);
   if (pod === undefined) return;
   state.pods.delete(key);
+  state.markedPods.delete(key);
   unindex(state.podsByNode, pod.nodeName, key);
   for (const claim of claimKeys(pod)) unindex(state.podsByClaim, claim, key);
 }

@@ -1,11 +1,12 @@
+import type { PodView } from '../shared/model.ts';
 import { type AttachmentTarget, action } from './actions.ts';
-import { type Episode, hasOutOfService } from './episode.ts';
-import { attachmentOf, holdOf, isConfirmed, isFinished } from './volumes.ts';
+import { type Episode, hasOutOfService, isUntouched } from './episode.ts';
+import { attachmentOf, isConfirmed } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
 /** Step 6. Writes into the record how far the episode has come, for whoever leads next. */
 export function settlePhase(episode: Episode, wanted: Wanted): void {
-  const { situation, record, members, verdict } = episode;
+  const { situation, record, members } = episode;
   const { state, nodeName } = situation;
   const attachments = record.volumes.map((volume) => ({
     volume,
@@ -19,20 +20,22 @@ export function settlePhase(episode: Episode, wanted: Wanted): void {
     return;
   }
   if (record.phase !== 'Fenced') return;
-  // A volume that was never taken away and whose node lives again is no part of it any more.
-  const untouched = attachments.filter(
-    ({ attachment }) => attachment && holdOf(attachment) === 'free' && verdict.kind === 'Alive',
-  );
+  const untouched = attachments.filter(({ volume }) => isUntouched(episode, volume));
   const left = attachments.filter(({ attachment }) => attachment !== undefined);
   const pods = members.filter(
     ({ pod, intent }) =>
-      !isFinished(pod) && intent.volumes.some((v) => !untouched.some((u) => u.volume.pv === v.pv)),
+      !isOver(pod) && !intent.volumes.every((volume) => isUntouched(episode, volume)),
   );
   if (left.length > untouched.length || pods.length > 0 || hasOutOfService(episode)) return;
   const gone = new Set(untouched.map(({ volume }) => volume.pv));
   const unheld = untouched.flatMap(({ attachment }) => attachment ?? []);
   const volumes = record.volumes.filter(({ pv }) => !gone.has(pv));
   updateRecord(episode, { phase: 'Moved', volumes }, wanted, unheld);
+}
+
+/** Nothing is left to do for it; one that has only failed still keeps its name from the next. */
+function isOver(pod: PodView): boolean {
+  return pod.phase === 'Succeeded' || (pod.phase === 'Failed' && pod.deleting);
 }
 
 /**

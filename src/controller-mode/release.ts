@@ -1,13 +1,8 @@
 import { type NodeView, uniqueVolumeName } from '../shared/model.ts';
-import {
-  fencedTaint,
-  intentAnnotation,
-  releaseAnnotation,
-  reportAnnotation,
-} from '../shared/names.ts';
-import { bootIdOfHolder, decodeNodeReport, decodePodIntent } from '../shared/record.ts';
+import { fencedTaint, releaseAnnotation, reportAnnotation } from '../shared/names.ts';
+import { bootIdOfHolder, decodeNodeReport } from '../shared/record.ts';
 import { action } from './actions.ts';
-import { type Episode, hasOutOfService, hasOwnTaint } from './episode.ts';
+import { type Episode, hasOutOfService, hasOwnTaint, isBack } from './episode.ts';
 import type { Situation } from './guards.ts';
 import { type Hold, hold } from './hold.ts';
 import { nodeKept, nodeReleased } from './notices.ts';
@@ -15,7 +10,8 @@ import { clearOutOfService } from './out-of-service.ts';
 import { outOfServiceLingerMs } from './policy.ts';
 import { updateRecord } from './phase.ts';
 import { heartbeatOf } from './state.ts';
-import { attachmentOf, podsOn } from './volumes.ts';
+import { podsMarkedFor } from './stray-intent.ts';
+import { attachmentOf } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
 /**
@@ -38,7 +34,8 @@ export function release(episode: Episode, wanted: Wanted): void {
  * episode is on this way, so that nothing else is wanted for it.
  */
 export function withdraw(episode: Episode, wanted: Wanted): boolean {
-  if (!['Alive', 'AgentDown', 'DriverDown'].includes(episode.verdict.kind)) return false;
+  // Unknown: the Node is gone and nothing is attached to it, so there is nothing to fence.
+  if (!isBack(episode) && episode.verdict.kind !== 'Unknown') return false;
   const locked = lockedUntil(episode.situation);
   if (locked !== undefined) wanted.wakeAt.push(locked);
   else {
@@ -57,13 +54,6 @@ export function close(episode: Episode, wanted: Wanted): void {
   const { state, nodeName } = situation;
   const { driver } = state.policy;
   const before = wanted.actions.length;
-  for (const pod of podsOn(state, nodeName)) {
-    const intent = decodePodIntent(pod.annotations[intentAnnotation(driver)]);
-    if (intent === undefined) continue;
-    const target = { namespace: pod.namespace, name: pod.name, uid: pod.uid };
-    const fields = { node: nodeName, pod: target, epoch: intent.epoch };
-    wanted.actions.push(action('UnmarkPod', `${intent.epoch}/${pod.uid}`, fields));
-  }
   if (node !== undefined && hasOwnTaint(episode)) {
     const taint = { key: fencedTaint(driver), value: '' };
     const fields = { node: nodeName, nodeUid: node.uid, taint };
@@ -72,8 +62,10 @@ export function close(episode: Episode, wanted: Wanted): void {
   if (node !== undefined && hasOutOfService(episode)) {
     wanted.actions.push(clearOutOfService(node, driver));
   }
-  if (wanted.actions.length === before) {
-    const fields = { node: nodeName, heartbeat, epoch: record.epoch };
+  const marked = podsMarkedFor(state, nodeName).length > 0;
+  if (!marked && wanted.actions.length === before) {
+    const taint = fencedTaint(driver);
+    const fields = { node: nodeName, heartbeat, epoch: record.epoch, taint };
     wanted.actions.push(action('RemoveRecord', record.epoch, fields, true));
   }
   wanted.notices.push(...nodeReleased(episode));

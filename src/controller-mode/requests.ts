@@ -131,3 +131,8 @@ export function isFinishedPod(body: JsonObject | undefined): boolean {
 export function conditionsOf(body: JsonObject | undefined, without: string): JsonObject[] {
   return objects(object(body?.status)?.conditions).filter(({ type }) => type !== without);
 }
+
+/** spec.taints of a Node, as they are. */
+export function taintsOf(body: JsonObject | undefined): JsonObject[] {
+  return objects(object(body?.spec)?.taints);
+}

@@ -56,8 +56,8 @@ export interface NodeMemory {
   movedAt: Instant | undefined;
   /** Uids of VolumeAttachments whose revocation the driver's own listing confirmed. */
   readonly revoked: Set<string>;
-  /** Per pod name, the uids that joined the current episode. */
-  readonly joined: Map<string, Set<string>>;
+  /** Per group of pods, the uids that joined the current episode: before the fence, and later. */
+  readonly joined: Map<string, { readonly first: Set<string>; readonly later: Set<string> }>;
 }
 
 export interface State {
@@ -67,6 +67,8 @@ export interface State {
   readonly pods: Map<string, PodView>;
   readonly podsByNode: Map<string, Map<string, PodView>>;
   readonly podsByClaim: Map<string, Map<string, PodView>>;
+  /** Pods that carry an intent of our driver. */
+  readonly markedPods: Map<string, PodView>;
   readonly claims: Map<string, ClaimView>;
   readonly pvs: Map<string, PvView>;
   /** By driver and handle the PVs of that volume: more than one if it was bound twice by hand. */
@@ -101,6 +103,7 @@ export function initialState(policy: Policy, now: Instant): State {
     pods: new Map(),
     podsByNode: new Map(),
     podsByClaim: new Map(),
+    markedPods: new Map(),
     claims: new Map(),
     pvs: new Map(),
     pvsByVolume: new Map(),
@@ -121,6 +124,12 @@ export function initialState(policy: Policy, now: Instant): State {
     wentBackwards: false,
     capabilities: undefined,
   };
+}
+
+/** What a pod and its replacement have in common: the name in a StatefulSet, else the owner. */
+export function groupOf({ namespace, name, owner }: PodView): string {
+  const named = owner === undefined || owner.kind === 'StatefulSet';
+  return named ? `${namespace}/${name}` : owner.uid;
 }
 
 /** The heartbeat Lease of a node, as far as we have seen one. */

@@ -150,8 +150,9 @@ export function hasAttacherFinalizer(attachment: AttachmentView): boolean {
  */
 export function isConfirmed(state: State, attachment: AttachmentView): boolean {
   if (holdOf(attachment) !== 'held') return false;
+  // As long as the driver has not said what it can, nobody knows whether its word is needed.
   return (
-    state.capabilities?.listsPublishedNodes !== true ||
+    state.capabilities?.listsPublishedNodes === false ||
     memoryOf(state, attachment.nodeName).revoked.has(attachment.uid)
   );
 }

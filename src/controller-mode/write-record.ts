@@ -117,6 +117,14 @@ export function* removeRecord(action: ActionOf<'RemoveRecord'>): Performance {
   const current = recordIn(found.body);
   if (current?.epoch !== epoch) return done;
   if (current.phase !== 'Released') return failed('NOT_RELEASED', `it is ${current.phase}`);
+  // A taint without a record would be taken for a fence that nobody remembers.
+  const node = yield* api.get('nodes', { namespace: '', name: action.node });
+  if (node.status !== 200 && node.status !== 404) {
+    return outcomeOfHttp(node.status, 'reading the Node');
+  }
+  if (api.taintsOf(node.body).some(({ key }) => key === action.taint)) {
+    return failed('TAINTED', `the node still carries ${action.taint}`);
+  }
   const metadata = {
     resourceVersion: api.resourceVersionOf(found.body),
     annotations: { [fenceAnnotation]: null },

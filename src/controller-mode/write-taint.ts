@@ -20,7 +20,7 @@ export function* setTaint(action: ActionOf<'SetTaint' | 'ClearTaint'>): Performa
   const found = yield* api.get('nodes', target);
   if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the Node');
   if (api.uidOf(found.body) !== action.nodeUid) return failed('REPLACED', 'another Node object');
-  const taints = taintsOf(found.body);
+  const taints = api.taintsOf(found.body);
   const { key, value } = action.taint;
   const standing = taints.find((taint) => taint.key === key && taint.effect === 'NoSchedule');
   if (standing !== undefined) {
@@ -40,7 +40,7 @@ export function* clearTaint(action: ActionOf<'SetTaint' | 'ClearTaint'>): Perfor
   if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the Node');
   if (api.uidOf(found.body) !== action.nodeUid) return done;
   const { key, value } = action.taint;
-  const taints = taintsOf(found.body);
+  const taints = api.taintsOf(found.body);
   const kept = taints.filter(
     (taint) =>
       taint.key !== key || taint.effect !== 'NoSchedule' || api.text(taint.value) !== value,
@@ -56,8 +56,4 @@ function write(
 ): Performance {
   const metadata = { resourceVersion: api.resourceVersionOf(body) };
   return api.patch('nodes', target, { metadata, spec: { taints } });
-}
-
-function taintsOf(body: JsonObject | undefined): JsonObject[] {
-  return api.objects(api.object(body?.spec)?.taints);
 }
