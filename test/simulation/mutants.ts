@@ -33,8 +33,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'shared volume ignored',
     file: 'src/controller-mode/volumes.ts',
-    anchor: 'pod.nodeName === nodeName && !isFinished(pod)',
-    replacement: 'pod.nodeName === nodeName && pod.selected && !isFinished(pod)',
+    anchor: 'pod.volumes.some((volume) => volume.kind ===',
+    replacement: 'pod.selected && pod.volumes.some((volume) => volume.kind ===',
     seeds: 200,
   },
 ];
