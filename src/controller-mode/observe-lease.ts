@@ -60,7 +60,8 @@ function observeRecord(state: State, node: string, view: LeaseView, now: Instant
   const epoch = record?.epoch ?? '';
   const phase = record?.phase ?? '';
   // Only a record that got as far as Moved moved anything; a withdrawn one needs no cooldown.
-  if (phase === 'Moved' && memory.recordPhase !== 'Moved') memory.movedAt = now;
+  const isNews = memory.recordPhase !== 'Moved' || memory.recordEpoch !== epoch;
+  if (phase === 'Moved' && isNews) memory.movedAt = now;
   if (epoch !== memory.recordEpoch) {
     memory.recordEpoch = epoch;
     memory.recordSeenAt = now;

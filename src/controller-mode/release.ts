@@ -88,7 +88,9 @@ function notReleasable(episode: Episode): Hold | undefined {
       until: locked,
     };
   }
-  const lingersUntil = (memory.outOfServiceGoneAt ?? -outOfServiceLingerMs) + outOfServiceLingerMs;
+  // Whoever has not seen the whole episode does not know whether the taint has stood.
+  const lingersFrom = Math.max(memory.outOfServiceGoneAt ?? 0, memory.recordSeenAt);
+  const lingersUntil = lingersFrom + outOfServiceLingerMs;
   if (now < lingersUntil) {
     return {
       ...hold('settling', 'readers of the out-of-service taint may not have seen it go yet'),
@@ -132,11 +134,15 @@ function kubeletDisagrees(
   return inUse === undefined ? undefined : hold('in-use', `its kubelet still has ${inUse} in use`);
 }
 
-/** The attestation quotes this epoch and is of the life of the machine that renews now. */
-function isAttestedClean({ situation, record }: Episode): boolean {
+/**
+ * The attestation quotes this epoch, is of the life of the machine that renews now, and was
+ * renewed after we saw that all has moved: an earlier one knew a shorter list of volumes.
+ */
+function isAttestedClean({ situation, record, memory }: Episode): boolean {
   const { state, nodeName, now } = situation;
   const agent = heartbeatOf(state, nodeName);
   if (agent === undefined || now - agent.renewedAt >= state.policy.lostAfterMs) return false;
+  if (agent.renewedAt <= (memory.movedAt ?? now)) return false;
   const clean = decodeNodeReport(agent.view.annotations[reportAnnotation])?.clean;
   return clean?.epoch === record.epoch && clean.bootId === bootIdOfHolder(agent.view.holder);
 }
