@@ -39,12 +39,16 @@ export type Action = KeyedAction & { readonly node: string } & (
         readonly bootId: string;
         readonly phase: FenceRecord['phase'];
         readonly volumes: readonly FencedVolume[];
+        /** What is adopted, and must stand by a consistent read: holds, or else our taint. */
+        readonly adopts?: { readonly holds: readonly AttachmentTarget[]; readonly taint: string };
       }
     /** Writes another phase or a longer list of volumes into the record of this epoch. */
     | {
         readonly kind: 'UpdateRecord';
         readonly heartbeat: LeaseTarget;
         readonly record: FenceRecord;
+        /** The record that this was decided upon; over any other one nothing is written. */
+        readonly from: FenceRecord;
         /** VolumeAttachments on which, by a consistent read, there must be no hold of ours. */
         readonly unheld?: readonly AttachmentTarget[];
       }

@@ -1,13 +1,13 @@
 import type { PodView } from '../shared/model.ts';
 import { fencedTaint } from '../shared/names.ts';
 import type { FencedVolume, FenceRecord } from '../shared/record.ts';
-import { type LeaseTarget, action } from './actions.ts';
+import { type ActionOf, type LeaseTarget, action } from './actions.ts';
 import { type Situation, movable } from './guards.ts';
 import { hold } from './hold.ts';
 import { podNotMoved } from './notices.ts';
 import { type State, heartbeatOf, memoryOf } from './state.ts';
 import type { Verdict } from './verdict.ts';
-import { claimedVolumes, isFinished, ourVolumes, podsOn, takenFrom } from './volumes.ts';
+import { claimedVolumes, holdsOn, isFinished, ourVolumes, podsOn, takenFrom } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
 /** A node has failed: begins an episode for the pods that may move, and says why others may not. */
@@ -47,12 +47,17 @@ export function adopt(situation: Situation, wanted: Wanted): boolean {
   const { state, nodeName } = situation;
   const { driver } = state.policy;
   const node = state.nodes.get(nodeName);
-  const held = takenFrom(state, nodeName);
-  const tainted = node?.taints.some(({ key }) => key === fencedTaint(driver)) === true;
-  if (held.length === 0 && !tainted) return false;
-  const phase = held.length > 0 ? 'Fenced' : 'Moved';
-  const fields = { kubeletRenewTime: undefined, reason: 'adopted', phase, volumes: held } as const;
-  pushBegin(situation, wanted, fields);
+  const taint = fencedTaint(driver);
+  const holds = holdsOn(state, nodeName).map(({ name, uid }) => ({ name, uid }));
+  const tainted = node?.taints.some(({ key }) => key === taint) === true;
+  if (holds.length === 0 && !tainted) return false;
+  pushBegin(situation, wanted, {
+    kubeletRenewTime: undefined,
+    reason: 'adopted',
+    phase: holds.length > 0 ? 'Fenced' : 'Moved',
+    volumes: takenFrom(state, nodeName),
+    adopts: { holds, taint },
+  });
   return true;
 }
 
@@ -64,6 +69,7 @@ function pushBegin(
     readonly reason: string;
     readonly phase: FenceRecord['phase'];
     readonly volumes: readonly FencedVolume[];
+    readonly adopts?: NonNullable<ActionOf<'BeginEpisode'>['adopts']>;
   },
 ): void {
   const heartbeat = heartbeatTarget(state, nodeName);

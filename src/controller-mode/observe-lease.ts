@@ -38,12 +38,26 @@ function renewed(before: SeenLease, view: LeaseView, now: Instant): SeenLease {
   return { view, renewedAt: now, renewals: before.renewals + 1, steadySince };
 }
 
+/**
+ * The node of a heartbeat Lease: its name does not always say it. One that we wrote for a node
+ * without an agent has no holder, but a record.
+ */
+function nodeOf(state: State, view: LeaseView): string | undefined {
+  const record = decodeFenceRecord(view.annotations[fenceAnnotation]);
+  const names = [
+    view.holder.slice(0, Math.max(0, view.holder.indexOf('/'))),
+    record === undefined ? '' : record.episode.slice(0, -record.epoch.length - 1),
+  ];
+  const { driver } = state.policy;
+  return names.find((name) => name !== '' && heartbeatLease(driver, name) === view.name);
+}
+
 function observeHeartbeat(state: State, view: LeaseView, now: Instant): void {
-  const node = view.holder.slice(0, Math.max(0, view.holder.indexOf('/')));
-  if (node === '' || heartbeatLease(state.policy.driver, node) !== view.name) return;
+  const node = nodeOf(state, view);
+  if (node === undefined) return;
   const memory = memoryOf(state, node);
   const bootId = bootIdOfHolder(view.holder);
-  if (bootId !== memory.bootId) {
+  if (bootId !== '' && bootId !== memory.bootId) {
     if (memory.pastBootIds.has(bootId)) memory.duplicateSeenAt = now;
     if (memory.bootId !== '') memory.pastBootIds.add(memory.bootId);
     memory.bootId = bootId;

@@ -53,6 +53,6 @@ export function updateRecord(
   const ends = next.phase === 'Moved' || next.phase === 'Released';
   const identity = `${record.epoch}/${next.phase}/${next.volumes.length}`;
   const targets = unheld.map(({ name, uid }) => ({ name, uid }));
-  const fields = { node: situation.nodeName, heartbeat, record: next, unheld: targets };
-  wanted.actions.push(action('UpdateRecord', identity, fields, ends));
+  const fields = { node: situation.nodeName, heartbeat, record: next, from: record };
+  wanted.actions.push(action('UpdateRecord', identity, { ...fields, unheld: targets }, ends));
 }

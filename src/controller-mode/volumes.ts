@@ -157,14 +157,19 @@ export function isConfirmed(state: State, attachment: AttachmentView): boolean {
   );
 }
 
-/** The volumes of our driver whose VolumeAttachment on this node is being deleted under a hold. */
-export function takenFrom(state: State, nodeName: string): readonly FencedVolume[] {
-  return attachmentsOn(state, nodeName).flatMap((attachment) => {
+/** The VolumeAttachments of our driver on this node that are being deleted under a hold. */
+export function holdsOn(state: State, nodeName: string): readonly AttachmentView[] {
+  return attachmentsOn(state, nodeName).filter((attachment) => {
     const stage = holdOf(attachment);
-    const pv = state.pvs.get(attachment.pv);
     const taken = stage === 'fencing' || stage === 'held';
-    return taken && pv !== undefined && attachment.driver === state.policy.driver
-      ? [{ handle: pv.handle, pv: pv.name }]
-      : [];
+    return taken && attachment.driver === state.policy.driver && state.pvs.has(attachment.pv);
+  });
+}
+
+/** The volumes of our driver that were taken away from this node, or are about to be. */
+export function takenFrom(state: State, nodeName: string): readonly FencedVolume[] {
+  return holdsOn(state, nodeName).flatMap((attachment) => {
+    const pv = state.pvs.get(attachment.pv);
+    return pv === undefined ? [] : [{ handle: pv.handle, pv: pv.name }];
   });
 }

@@ -1,5 +1,5 @@
 import type { Effect, JsonObject, Performance, Reply } from '../shared/effect.ts';
-import { driverLabel, fenceAnnotation } from '../shared/names.ts';
+import { driverLabel, fenceAnnotation, fnv1a } from '../shared/names.ts';
 import { type Outcome, done, failed, outcomeOfHttp } from '../shared/outcome.ts';
 import { type FenceRecord, decodeFenceRecord, encodeFenceRecord } from '../shared/record.ts';
 import type { ActionOf, AttachmentTarget, LeaseTarget } from './actions.ts';
@@ -12,8 +12,8 @@ import * as api from './requests.ts';
  */
 export function* beginEpisode(action: ActionOf<'BeginEpisode'>, wallTime: string): Performance {
   const { heartbeat, node } = action;
-  const alive = yield* signOfLife(action);
-  if (alive !== undefined) return alive;
+  const objection = (yield* signOfLife(action)) ?? (yield* nothingToAdopt(action));
+  if (objection !== undefined) return objection;
   const found = yield* api.get('leases', heartbeat);
   const absent = heartbeat.resourceVersion === '';
   if (found.status !== 200 && !(absent && found.status === 404)) {
@@ -23,7 +23,7 @@ export function* beginEpisode(action: ActionOf<'BeginEpisode'>, wallTime: string
     return failed('RENEWED', 'the heartbeat Lease has changed since it was observed');
   }
   if (recordIn(found.body) !== undefined) return failed('BEGUN', 'there is a record already');
-  const epoch = absent ? '0' : heartbeat.resourceVersion;
+  const epoch = absent ? `0-${fnv1a(wallTime)}` : heartbeat.resourceVersion;
   const record: FenceRecord = {
     v: 1,
     epoch,
@@ -78,7 +78,27 @@ function* signOfLife(
     : outcomeOfHttp(found.status, 'reading the Node');
 }
 
-/** Writes the next phase or more volumes; never anything over another epoch or after Released. */
+/**
+ * What our own view shows of a former episode may be over: its watches do not lag alike. A healthy
+ * node must not be fenced for a taint that went together with its record.
+ */
+function* nothingToAdopt({
+  adopts,
+  node,
+}: ActionOf<'BeginEpisode'>): Generator<Effect, Outcome | undefined, Reply> {
+  if (adopts === undefined) return undefined;
+  for (const { name, uid } of adopts.holds) {
+    const found = yield* api.get('volumeattachments', { namespace: '', name });
+    const stands = found.status === 200 && api.uidOf(found.body) === uid && api.isHeld(found.body);
+    if (!stands) return failed('NOT_HELD', `no hold of ours stands on ${name}`);
+  }
+  if (adopts.holds.length > 0) return undefined;
+  const found = yield* api.get('nodes', { namespace: '', name: node });
+  const tainted = api.taintsOf(found.body).some(({ key }) => key === adopts.taint);
+  return tainted ? undefined : failed('NOT_TAINTED', `the node does not carry ${adopts.taint}`);
+}
+
+/** Writes the next phase or more volumes, over the very record that was decided upon. */
 export function* updateRecord(action: ActionOf<'UpdateRecord'>): Performance {
   const { heartbeat, record } = action;
   const found = yield* api.get('leases', heartbeat);
@@ -88,6 +108,9 @@ export function* updateRecord(action: ActionOf<'UpdateRecord'>): Performance {
   if (current.phase === 'Released') {
     return record.phase === 'Released' ? done : failed('RELEASED', 'the record is closed');
   }
+  const [is, was, next] = [current, action.from, record].map(encodeFenceRecord);
+  if (is === next) return done;
+  if (is !== was) return failed('CHANGED', 'the record has changed since it was observed');
   // After the record was read and before it is written by compare-and-swap.
   for (const target of action.unheld ?? []) {
     const held = yield* heldNow(target);
