@@ -18,6 +18,7 @@ import { act } from './act.ts';
 import type { Action } from './actions.ts';
 import { watchDriver } from './driver-source.ts';
 import type { Fact } from './facts.ts';
+import { livenessBoundMs } from './freshness.ts';
 import { fencePolicy } from './fence-policy.ts';
 import { measured } from './measure.ts';
 import { controllerMode } from './mode.ts';
@@ -99,7 +100,16 @@ async function runFor(parts: Parts): Promise<void> {
   });
   const selectors = parseSelectors(config.podSelectors);
   const { namespace } = config;
-  const options = { transport: transports.calls, driver, namespace, selectors, post, shell };
+  const kubeletSilenceMs = (): number => livenessBoundMs(state, 'kubeletLeases');
+  const options = {
+    transport: transports.calls,
+    driver,
+    namespace,
+    selectors,
+    post,
+    shell,
+    kubeletSilenceMs,
+  };
   const reflectors = createReflectors(options);
   parts.health.isReady = () => Object.values(state.sources).every((source) => source.synced);
   parts.health.isLeadershipHealthy = () =>

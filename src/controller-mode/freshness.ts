@@ -19,7 +19,7 @@ export function staleView(state: State, now: Instant): Stale | undefined {
     const source = state.sources[name];
     if (!source.synced) return stale(`the watch of ${name} has not been complete yet`);
     if (source.lost) return stale(`the watch of ${name} is interrupted`);
-    const boundMs = boundOf(state, name);
+    const boundMs = livenessBoundMs(state, name);
     if (now - source.aliveAt > boundMs) {
       return stale(`the watch of ${name} has shown no life for ${boundMs / 1000} s`);
     }
@@ -38,7 +38,9 @@ export function staleView(state: State, now: Instant): Stale | undefined {
 
 /** When the view would become stale if nothing more arrived. */
 export function staleAt(state: State): Instant {
-  const bySource = sourceNames.map((name) => state.sources[name].aliveAt + boundOf(state, name));
+  const bySource = sourceNames.map(
+    (name) => state.sources[name].aliveAt + livenessBoundMs(state, name),
+  );
   const { pendingRenewal, policy } = state;
   if (policy.leaderElection && pendingRenewal !== undefined) {
     bySource.push(pendingRenewal.at + 2 * policy.heartbeatIntervalMs);
@@ -50,7 +52,7 @@ export function staleAt(state: State): Instant {
  * Every living kubelet renews once in an interval, so two of them without any event are too long.
  * Where all kubelets renew seldom, the quickest of them counts.
  */
-function boundOf(state: State, name: SourceName): number {
+export function livenessBoundMs(state: State, name: SourceName): number {
   if (name !== 'kubeletLeases') return watchBoundMs;
   let quickestMs = Number.POSITIVE_INFINITY;
   for (const { view } of state.kubeletLeases.values()) {

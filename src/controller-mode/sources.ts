@@ -34,12 +34,23 @@ export interface SourcesOptions {
   readonly selectors: readonly LabelSelector[];
   readonly post: (fact: WatchFact) => void;
   readonly shell: Shell;
+  /** How long the watch of the kubelets' Leases may be silent while a cluster lives. */
+  readonly kubeletSilenceMs: () => number;
 }
 
-/** One reflector for each source; pods all, because an unlabelled one may share a volume. */
+/**
+ * One reflector for each source; pods all, because an unlabelled one may share a volume. Kubelets
+ * renew all the time, so their watch is the first to show that a way to the API is half-open: a
+ * load balancer keeps our side, nothing comes any more. All streams are opened anew then, rather
+ * than that each waits for the bookmark that does not come.
+ */
 export function createReflectors(options: SourcesOptions): readonly Reflector<View>[] {
-  const { transport, post, shell } = options;
+  const { transport, post, shell, kubeletSilenceMs } = options;
   const { clock, random, log } = shell;
+  const rhythm = {
+    silenceMs: kubeletSilenceMs,
+    onSilence: () => transport.breakStreams(),
+  };
   return Object.entries(watched(options)).map(
     ([source, what]) =>
       new Reflector({
@@ -50,6 +61,7 @@ export function createReflectors(options: SourcesOptions): readonly Reflector<Vi
         clock,
         random,
         log: log.child({ source }),
+        ...(source === 'kubeletLeases' ? rhythm : {}),
       }),
   );
 }

@@ -120,6 +120,11 @@ export class Connection {
     this.#identity.rejected();
   }
 
+  /** Breaks every stream, as if the network had; calls go on. */
+  breakStreams(): void {
+    this.#agents?.streams.destroy();
+  }
+
   /** Closes every socket, also those in use. */
   close(): void {
     this.#agents?.calls.destroy();

@@ -27,6 +27,10 @@ export interface ReflectorOptions<V extends View> {
   readonly random: () => number;
   readonly log: Logger;
   readonly settings?: Partial<ReflectorSettings>;
+  /** In place of the setting, where the collection has a rhythm of its own. */
+  readonly silenceMs?: () => number;
+  /** An open stream fell silent; others on the same way may have, too. */
+  readonly onSilence?: () => void;
 }
 
 /**
@@ -72,6 +76,7 @@ export class Reflector<V extends View> {
       if (signal.aborted) return;
       plan = planAfter(plan, result, this.#settings.backoff, random);
       this.#tellEnd(result);
+      if (result.end.kind === 'Broken' && result.end.silent) this.#options.onSilence?.();
       if (plan.step !== 'Watch') this.#resourceVersion = undefined;
       if (plan.delayMs > 0) await clock.sleep(plan.delayMs, signal);
     }
@@ -111,7 +116,7 @@ export class Reflector<V extends View> {
 
   async #watch(step: 'WatchList' | 'Watch'): Promise<StepResult> {
     const { clock, transport, path } = this.#options;
-    const { openMs, silenceMs, initialMs } = this.#settings;
+    const { openMs, initialMs } = this.#settings;
     const initial = step === 'WatchList' ? new Map<string, V>() : undefined;
     let openedAt: number | undefined;
     let delivered = 0;
@@ -121,7 +126,7 @@ export class Reflector<V extends View> {
       query: this.#watchQuery(step),
       clock,
       openMs,
-      silenceMs,
+      silenceMs: this.#options.silenceMs ?? (() => this.#settings.silenceMs),
       initialMs: step === 'WatchList' ? initialMs : undefined,
       signal: this.#stopped.signal,
       onOpen: () => {

@@ -57,6 +57,11 @@ export class Transport {
     return this.#connection.stream(request, handlers);
   }
 
+  /** Breaks every stream: their owners open them again. For when one was found to be half-open. */
+  breakStreams(): void {
+    this.#connection.breakStreams();
+  }
+
   /** Closes every socket; answers still awaited come as status 0. */
   close(): void {
     this.#connection.close();

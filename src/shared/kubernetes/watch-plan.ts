@@ -6,8 +6,8 @@ export type StepEnd =
   | { readonly kind: 'Listed' }
   /** The server's own end of a watch, as `timeoutSeconds` asked for: nothing is wrong. */
   | { readonly kind: 'Ended' }
-  /** No answer, or the connection is dead or silent. */
-  | { readonly kind: 'Broken'; readonly reason: string }
+  /** No answer, or the connection is dead; `silent`: it was open, and nothing came any more. */
+  | { readonly kind: 'Broken'; readonly reason: string; readonly silent?: true }
   /** The server answered something else than a watch or list. */
   | { readonly kind: 'Refused'; readonly reason: string; readonly retryAfterMs: number }
   /** 410: our resourceVersion is too old, only a new list helps. */

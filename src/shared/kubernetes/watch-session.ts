@@ -14,7 +14,7 @@ export interface WatchSessionOptions {
   /** To the server's answer. */
   readonly openMs: number;
   /** A stream without a byte for this long is dead, whatever TCP says. */
-  readonly silenceMs: number;
+  readonly silenceMs: () => number;
   /** For a watch-list: to the bookmark that ends the initial events. Undefined: a plain watch. */
   readonly initialMs: number | undefined;
   readonly signal: AbortSignal;
@@ -49,11 +49,12 @@ export function watchSession(options: WatchSessionOptions): Promise<StepEnd> {
     // Armed anew only when it fires: re-arming with every chunk would cost more than parsing it.
     const awaitSilence = (afterMs: number): (() => void) =>
       clock.after(afterMs, () => {
-        const leftMs = heardAt + options.silenceMs - clock.now();
+        const silenceMs = options.silenceMs();
+        const leftMs = heardAt + silenceMs - clock.now();
         if (leftMs > 0) cancelSilence = awaitSilence(leftMs);
-        else finish({ kind: 'Broken', reason: `nothing heard for ${options.silenceMs} ms` });
+        else finish({ kind: 'Broken', reason: `nothing heard for ${silenceMs} ms`, silent: true });
       });
-    let cancelSilence = awaitSilence(options.silenceMs);
+    let cancelSilence = awaitSilence(options.silenceMs());
 
     if (options.initialMs !== undefined) {
       cancelInitial = clock.after(options.initialMs, () =>

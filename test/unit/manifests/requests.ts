@@ -124,6 +124,7 @@ async function requestsOfWatches(): Promise<HttpRequest[]> {
     driver,
     namespace: driverNamespace,
     selectors: [],
+    kubeletSilenceMs: () => 20_000,
     post: () => {},
     shell: {
       clock,

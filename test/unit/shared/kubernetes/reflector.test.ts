@@ -210,6 +210,41 @@ describe('a watch that ends', () => {
   });
 });
 
+describe('an open stream that falls silent', () => {
+  it('is told of, and given up after the time that holds by then', async () => {
+    let silences = 0;
+    let silenceMs = 30;
+    await using b = await bench(
+      (call, index) => {
+        if (index === 0) stream(call, oneLease);
+      },
+      {},
+      { silenceMs: () => silenceMs, onSilence: () => (silences += 1) },
+    );
+    await until(() => b.facts.includes('Replaced a/u1'));
+    silenceMs = 150;
+    await new Promise((resolve) => setTimeout(resolve, 70));
+    expect([...b.facts, silences]).toEqual(['Replaced a/u1', 0]);
+    await until(() => b.facts.includes('WatchLost'));
+    expect(silences).toBe(1);
+    expect(b.api.calls[0]?.socket.destroyed).toBe(true);
+  });
+
+  it('is another thing than one that breaks', async () => {
+    let silences = 0;
+    await using b = await bench(
+      (call, index) => {
+        if (index === 0) stream(call, oneLease);
+        if (index === 0) setTimeout(() => call.socket.destroy(), 20);
+      },
+      {},
+      { silenceMs: () => 5_000, onSilence: () => (silences += 1) },
+    );
+    await until(() => b.facts.includes('WatchLost'));
+    expect(silences).toBe(0);
+  });
+});
+
 describe('what should never come', () => {
   it('takes a line that it cannot read for a missed event, and lists anew', async () => {
     await using b = await bench((call, index) => {

@@ -205,6 +205,21 @@ describe('Transport.stream', () => {
     expect((await follow(api.transport(), 60)).end.kind).toBe('Broken');
   });
 
+  it('is broken on request, and the next one opens', async () => {
+    await using api = await serve((call, index) => {
+      call.response.writeHead(200);
+      call.response.write('x');
+      if (index === 1) call.response.end();
+    });
+    const transport = api.transport();
+    const first = follow(transport);
+    await until(() => api.calls.length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    transport.breakStreams();
+    expect((await first).end.kind).toBe('Broken');
+    expect((await follow(transport)).end).toEqual({ kind: 'Ended' });
+  });
+
   it('tells nothing any more once it was closed', async () => {
     await using api = await serve((call) => {
       call.response.writeHead(200);
