@@ -80,8 +80,10 @@ function* unmarkPod(action: ActionOf<'UnmarkPod'>, { driver }: ActContext): Perf
   if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the pod');
   const key = intentAnnotation(driver);
   if (decodePodIntent(api.annotationsOf(found.body)[key])?.epoch !== epoch) return done;
-  const annotations = { [key]: null };
-  return yield* api.patch('pods', pod, { metadata: { uid: pod.uid, annotations } });
+  // The version, because the intent of the next episode may be written meanwhile.
+  const resourceVersion = api.resourceVersionOf(found.body);
+  const metadata = { uid: pod.uid, resourceVersion, annotations: { [key]: null } };
+  return yield* api.patch('pods', pod, { metadata });
 }
 
 /**

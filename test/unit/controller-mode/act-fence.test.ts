@@ -1,0 +1,285 @@
+import { describe, expect, it } from '@jest/globals';
+import { act } from '../../../src/controller-mode/act.ts';
+import type { Action } from '../../../src/controller-mode/actions.ts';
+import { perform } from '../../../src/controller-mode/perform.ts';
+import type { Effect, Reply } from '../../../src/shared/effect.ts';
+import { attacherFinalizer, holdFinalizer } from '../../../src/shared/names.ts';
+import { done as isDone, type Outcome } from '../../../src/shared/outcome.ts';
+import { carryOut } from '../../simulation/requests.ts';
+import { driver } from './views.ts';
+import { actionFor, attachmentKey, before, podKey, refuse, StoreWorld } from './store-world.ts';
+
+const done = { kind: 'Done' };
+const failed = (code: string) => ({ kind: 'Failed', code });
+
+type Refusal = [string, (world: StoreWorld) => void, string];
+
+/** The record stands and the pod is marked. */
+function marked(phase: 'Intent' | 'Fenced' | 'Moved' = 'Intent'): StoreWorld {
+  const world = new StoreWorld();
+  world.record({ phase });
+  world.mark();
+  return world;
+}
+
+describe('Hold', () => {
+  const attachment = (world: StoreWorld) => world.metadata('volumeattachments', attachmentKey);
+
+  it('puts the finalizer on first, then deletes', () => {
+    const world = marked();
+    expect(world.run(actionFor('Hold', world))).toEqual(done);
+    expect(world.writes).toEqual(['patch volumeattachments', 'delete volumeattachments']);
+    expect(attachment(world).finalizers).toEqual([attacherFinalizer(driver), holdFinalizer]);
+    expect(attachment(world).deletionTimestamp).toBeDefined();
+  });
+
+  it.each<Refusal>([
+    ['the record is of another epoch', (w) => w.record({ epoch: '8' }), 'OTHER_EPOCH'],
+    ['there is no record', (w) => w.noRecord(), 'OTHER_EPOCH'],
+    ['the episode is over', (w) => w.record({ phase: 'Released' }), 'OTHER_PHASE'],
+    ['all has moved', (w) => w.record({ phase: 'Moved' }), 'OTHER_PHASE'],
+    [
+      'it is another attachment of the name',
+      (w) => w.replace('volumeattachments', attachmentKey),
+      'REPLACED',
+    ],
+    [
+      'somebody else deletes it',
+      (w) => w.store.delete('volumeattachments', attachmentKey),
+      'LEAVING',
+    ],
+    [
+      'the attacher has no finalizer on it',
+      (w) => w.store.patch('volumeattachments', attachmentKey, { metadata: { finalizers: null } }),
+      'NOT_ATTACHED',
+    ],
+    [
+      'it is gone',
+      (w) => {
+        w.store.patch('volumeattachments', attachmentKey, { metadata: { finalizers: null } });
+        w.store.delete('volumeattachments', attachmentKey);
+      },
+      'HTTP_404',
+    ],
+  ])('takes nothing away when %s', (_, change, code) => {
+    const world = marked();
+    const hold = actionFor('Hold', world);
+    change(world);
+    expect(world.run(hold)).toMatchObject(failed(code));
+    expect(world.writes).toEqual([]);
+  });
+
+  it('loses the race against a change of the attachment', () => {
+    const world = marked();
+    const deleted = before(2, (w) => w.store.delete('volumeattachments', attachmentKey));
+    expect(world.run(actionFor('Hold', world), deleted)).toMatchObject(failed('HTTP_409'));
+    expect(attachment(world).finalizers).toEqual([attacherFinalizer(driver)]);
+  });
+
+  it('does not delete when the episode ended after the finalizer', () => {
+    const world = marked();
+    const ended = before(3, (w) => w.record({ phase: 'Released' }));
+    expect(world.run(actionFor('Hold', world), ended)).toMatchObject(failed('OTHER_PHASE'));
+    expect(attachment(world).deletionTimestamp).toBeUndefined();
+  });
+
+  it('deletes no successor of the attachment', () => {
+    const world = marked();
+    const replaced = before(4, (w) => w.replace('volumeattachments', attachmentKey));
+    world.run(actionFor('Hold', world), replaced);
+    expect(attachment(world).deletionTimestamp).toBeUndefined();
+  });
+
+  it.each([0, 1, 2, 3, 4])('is unknown when request %i is not answered', (at) => {
+    const world = marked();
+    expect(world.run(actionFor('Hold', world), refuse(at, 0)).kind).toBe('Unknown');
+  });
+});
+
+describe('Evict', () => {
+  const pod = (world: StoreWorld) => world.body('pods', podKey);
+
+  it('writes Failed with a condition that people can read, and then deletes', () => {
+    const world = marked('Fenced');
+    const seen: unknown[] = [];
+    const look = before(3, (w) => seen.push(pod(w)?.status));
+    expect(world.run(actionFor('Evict', world), look)).toEqual(done);
+    const conditions = [{ type: 'DisruptionTarget', status: 'True', reason: 'VolumeFailover' }];
+    expect(seen).toMatchObject([{ phase: 'Failed', conditions }]);
+    expect(world.writes).toEqual(['patch pods', 'delete pods']);
+    expect(pod(world)).toBeUndefined();
+  });
+
+  it.each<Refusal>([
+    ['the record is of another epoch', (w) => w.record({ epoch: '8' }), 'OTHER_EPOCH'],
+    ['all has moved', (w) => w.record({ phase: 'Moved' }), 'OTHER_PHASE'],
+    ['the pod is not marked', (w) => unmark(w), 'NO_INTENT'],
+    ['the mark is of another episode', (w) => w.mark({ epoch: '6' }), 'NO_INTENT'],
+    ['the mark is a copy of another pod', (w) => w.mark({ uid: 'other' }), 'NO_INTENT'],
+  ])('does nothing when %s', (_, change, code) => {
+    const world = marked('Fenced');
+    const evict = actionFor('Evict', world);
+    change(world);
+    expect(world.run(evict)).toMatchObject(failed(code));
+    expect(world.writes).toEqual([]);
+  });
+
+  function unmark(world: StoreWorld): void {
+    world.store.patch('pods', podKey, { metadata: { annotations: null } });
+  }
+
+  it.each([0, 1, 2, 3])('never touches a replacement that came before request %i', (at) => {
+    const world = marked('Fenced');
+    const evict = actionFor('Evict', world);
+    const replaced = before(at, (w) => {
+      w.replace('pods', podKey);
+      w.store.patch('pods', podKey, { status: { phase: 'Running' } }, { subresource: 'status' });
+    });
+    world.run(evict, replaced);
+    expect(pod(world)?.status).toEqual({ phase: 'Running' });
+    expect(world.metadata('pods', podKey).deletionTimestamp).toBeUndefined();
+  });
+
+  it('takes a pod that is gone for done', () => {
+    const world = marked('Fenced');
+    const evict = actionFor('Evict', world);
+    world.store.delete('pods', podKey, { gracePeriodSeconds: 0 });
+    expect(world.run(evict)).toEqual(done);
+  });
+
+  it('does not call a pod Failed that finished meanwhile', () => {
+    const world = marked('Fenced');
+    const evict = actionFor('Evict', world);
+    const status = { phase: 'Succeeded' };
+    const finished = before(2, (w) =>
+      w.store.patch('pods', podKey, { status }, { subresource: 'status' }),
+    );
+    expect(world.run(evict, finished)).toMatchObject(failed('HTTP_409'));
+    expect(pod(world)?.status).toMatchObject(status);
+  });
+
+  it('keeps the other conditions of the pod', () => {
+    const world = marked('Fenced');
+    const conditions = [
+      { type: 'Ready', status: 'False' },
+      { type: 'DisruptionTarget', status: 'False' },
+    ];
+    const status = { phase: 'Running', conditions };
+    world.store.patch('pods', podKey, { status }, { subresource: 'status' });
+    let seen: unknown;
+    world.run(
+      actionFor('Evict', world),
+      before(3, (w) => {
+        seen = (pod(w)?.status as { conditions: { type: string }[] }).conditions;
+      }),
+    );
+    expect((seen as { type: string }[]).map(({ type }) => type)).toEqual([
+      'Ready',
+      'DisruptionTarget',
+    ]);
+  });
+});
+
+describe('DropHold', () => {
+  it('lets the attachment go', () => {
+    const world = marked('Fenced');
+    world.hold('held');
+    expect(world.run(actionFor('DropHold', world))).toEqual(done);
+    expect(world.body('volumeattachments', attachmentKey)).toBeUndefined();
+  });
+
+  it.each<Refusal>([
+    ['the record is an intent', (w) => w.record({ phase: 'Intent' }), 'OTHER_PHASE'],
+    ['the record is of another epoch', (w) => w.record({ epoch: '8' }), 'OTHER_EPOCH'],
+    ['there is no record', (w) => w.noRecord(), 'OTHER_EPOCH'],
+  ])('keeps it when %s', (_, change, code) => {
+    const world = marked('Fenced');
+    world.hold('held');
+    const drop = actionFor('DropHold', world);
+    change(world);
+    expect(world.run(drop)).toMatchObject(failed(code));
+    expect(world.body('volumeattachments', attachmentKey)).toBeDefined();
+  });
+
+  it.each(['begun', 'fencing'] as const)('keeps one that is only %s', (stage) => {
+    const world = marked('Fenced');
+    world.hold(stage);
+    expect(world.run(actionFor('DropHold', world))).toMatchObject(failed('NOT_HELD'));
+  });
+
+  it('leaves a successor of the attachment alone', () => {
+    const world = marked('Fenced');
+    const drop = actionFor('DropHold', world);
+    world.replace('volumeattachments', attachmentKey);
+    world.hold('held');
+    expect(world.run(drop)).toEqual(done);
+    expect(world.body('volumeattachments', attachmentKey)).toBeDefined();
+  });
+});
+
+describe('VerifyRevoked', () => {
+  const answer =
+    (nodes: [string, string[]][], outcome: Outcome = isDone) =>
+    (): Reply => ({
+      target: 'csi',
+      outcome,
+      publishedNodes: new Map(nodes),
+    });
+  const unimplemented: Outcome = { kind: 'Failed', code: 'UNIMPLEMENTED', detail: '' };
+  const unavailable: Outcome = { kind: 'Unknown', code: 'UNAVAILABLE', detail: '' };
+
+  it.each<[string, () => Reply, object]>([
+    ['the node is not in the list', answer([['vol-web-0', ['id-n2']]]), done],
+    ['the list is empty', answer([['vol-web-0', []]]), done],
+    ['the node is in the list', answer([['vol-web-0', ['id-n1']]]), failed('STILL_PUBLISHED')],
+    ['the volume is not listed', answer([['vol-other', []]]), failed('NOT_LISTED')],
+    ['the driver does not answer', answer([], unavailable), unavailable],
+    ['the driver has no such listing at all', answer([], unimplemented), done],
+  ])('when %s', (_, reply, outcome) => {
+    const world = marked();
+    expect(world.run(actionFor('VerifyRevoked', world), reply)).toMatchObject(outcome);
+  });
+
+  it('proves nothing about a node without an id', () => {
+    const world = marked();
+    const volumes = [{ handle: 'vol-web-0', nodeId: '' }];
+    const verify = { ...actionFor('VerifyRevoked', world), volumes } as Action;
+    const listing = answer([['vol-web-0', ['id-n1']]]);
+    expect(world.run(verify, listing)).toMatchObject(failed('NO_NODE_ID'));
+  });
+});
+
+describe('carrying out', () => {
+  function over(world: StoreWorld, mayWrite: () => boolean) {
+    const perform = (effect: Effect): Promise<Reply> =>
+      Promise.resolve(carryOut(effect, world.store, world.array));
+    return { perform, mayWrite };
+  }
+  const context = { driver, wallTime: '' };
+
+  it('ends before the write at which the lease is not certain any more', async () => {
+    const world = marked();
+    let writes = 0;
+    const once = (): boolean => (writes += 1) <= 1;
+    const outcome = await perform(act(actionFor('Hold', world), context), over(world, once));
+    expect(outcome).toMatchObject(failed('NOT_LEADER'));
+    const { finalizers, deletionTimestamp } = world.metadata('volumeattachments', attachmentKey);
+    expect(finalizers).toContain(holdFinalizer);
+    expect(deletionTimestamp).toBeUndefined();
+  });
+
+  it('reads without a lease', async () => {
+    const world = marked('Moved');
+    const never = (): boolean => false;
+    const outcome = await perform(act(actionFor('Hold', world), context), over(world, never));
+    expect(outcome).toMatchObject(failed('OTHER_PHASE'));
+  });
+
+  it('ends with the outcome of the action', async () => {
+    const world = marked('Fenced');
+    const always = (): boolean => true;
+    const outcome = await perform(act(actionFor('Evict', world), context), over(world, always));
+    expect(outcome).toEqual(done);
+    expect(world.body('pods', podKey)).toBeUndefined();
+  });
+});
