@@ -1,11 +1,12 @@
-import { request } from 'node:https';
+import { request } from 'node:http';
+import { request as requestTls } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Exit, ManagedProcess, type ProcessOptions } from '../machine/process.ts';
 
 export interface ComponentOptions extends ProcessOptions {
-  /** `https://127.0.0.1:port/readyz`; or a question of its own, where it serves no such thing. */
-  readonly ready: string | (() => Promise<boolean>);
-  /** PEM of the authority that signed its certificate. */
+  /** Answers 200 when it is ready. */
+  readonly readyUrl: string;
+  /** PEM of the authority that signed its certificate, if it has one. */
   readonly ca: string;
 }
 
@@ -33,7 +34,8 @@ export class Component implements AsyncDisposable {
     const child = new ManagedProcess(this.#options);
     this.#process = child;
     const end = performance.now() + startPatienceMs;
-    while (!(await this.#isReady())) {
+    const { readyUrl, ca } = this.#options;
+    while ((await statusOf(readyUrl, ca)) !== 200) {
       if (!child.alive || performance.now() > end) {
         throw new Error(`${this.name} does not become ready:\n${child.tail()}`);
       }
@@ -59,18 +61,14 @@ export class Component implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
   }
-
-  async #isReady(): Promise<boolean> {
-    const { ready, ca } = this.#options;
-    return typeof ready === 'string' ? (await statusOf(ready, ca)) === 200 : await ready();
-  }
 }
 
 /** 0: no answer. */
 async function statusOf(url: string, ca: string): Promise<number> {
   return await new Promise((resolve) => {
     const options = { ca, agent: false, signal: AbortSignal.timeout(2_000) } as const;
-    const outgoing = request(url, options, (response) => {
+    const send = url.startsWith('https:') ? requestTls : request;
+    const outgoing = send(url, options, (response) => {
       response.resume();
       response.once('error', () => resolve(0));
       response.once('end', () => resolve(response.statusCode ?? 0));

@@ -5,12 +5,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ApiAccess } from '../machine/api-access.ts';
-import { ApiClient } from '../machine/api-client.ts';
+import { ApiClient, type Listed } from '../machine/api-client.ts';
 import { eventually } from '../machine/eventually.ts';
 import { freePort } from '../machine/free-port.ts';
 import { writeKubeconfig } from '../machine/kubeconfig.ts';
 import type { Endpoint } from '../machine/proxy.ts';
 import { ScratchFolder } from '../machine/scratch-folder.ts';
+import type { AnyObject } from '../model/objects.ts';
 import { Authority, writeSigningKeys } from './authority.ts';
 import { type Binaries, ensureBinaries } from './binaries.ts';
 import { Component } from './component.ts';
@@ -41,6 +42,8 @@ const users = {
 export type ClusterUser = keyof typeof users | { readonly node: string };
 
 export interface ClusterOptions {
+  /** False: etcd and API server alone; pods need no service account there. */
+  readonly controllers?: boolean;
   /** Added to the flags of a component; of a repeated flag the last one counts. */
   readonly flags?: Partial<Readonly<Record<ComponentName, readonly string[]>>>;
 }
@@ -86,6 +89,7 @@ export async function sharedCluster(): Promise<Cluster> {
 interface Joining {
   readonly runId: string;
   readonly port: number;
+  readonly etcdUrl: string;
   readonly tokens: Readonly<Record<string, string>>;
 }
 
@@ -94,6 +98,7 @@ interface Parts {
   readonly folder: string;
   readonly runId: string;
   readonly port: number;
+  readonly etcdUrl: string;
   readonly authority: Authority;
   readonly tokens: ReadonlyMap<string, string>;
   readonly components: ReadonlyMap<string, Component>;
@@ -121,7 +126,7 @@ export class Cluster implements AsyncDisposable {
 
   /** A cluster that another process started and ends. */
   static join(binaries: Binaries, folder: string): Cluster {
-    const { runId, port, tokens } = JSON.parse(
+    const { runId, port, etcdUrl, tokens } = JSON.parse(
       readFileSync(join(folder, 'cluster.json'), 'utf8'),
     ) as Joining;
     return new Cluster({
@@ -129,6 +134,7 @@ export class Cluster implements AsyncDisposable {
       folder,
       runId,
       port,
+      etcdUrl,
       authority: Authority.open(join(folder, 'pki')),
       tokens: new Map(Object.entries(tokens)),
       components: new Map(),
@@ -139,7 +145,7 @@ export class Cluster implements AsyncDisposable {
   /** Everything in place, nothing started. */
   static async assemble(
     binaries: Binaries,
-    { flags = {} }: ClusterOptions,
+    { controllers = true, flags = {} }: ClusterOptions,
     things: AsyncDisposableStack,
   ): Promise<Cluster> {
     const folder = things.use(new ScratchFolder('cluster-')).path;
@@ -176,43 +182,75 @@ export class Cluster implements AsyncDisposable {
         args: [...args, ...(flags[name] ?? [])],
         logFile: join(folder, `${name}.log`),
         runId,
-        ready: readyUrl,
+        readyUrl,
         ca: authority.cert,
       });
       components.set(name, things.use(component));
     };
-    add('etcd', etcdArguments(places), `http://127.0.0.1:${places.etcdPort}/health`);
-    add('kube-apiserver', apiServerArguments(places), `${server}/readyz`);
+    const etcdUrl = `http://127.0.0.1:${places.etcdPort}`;
+    add('etcd', etcdArguments(places), `${etcdUrl}/health`);
     add(
-      'kube-controller-manager',
-      controllerManagerArguments(places),
-      `https://127.0.0.1:${places.controllerManagerPort}/healthz`,
+      'kube-apiserver',
+      [
+        ...apiServerArguments(places),
+        // Service accounts are created by the controller manager.
+        ...(controllers ? [] : ['--disable-admission-plugins=ServiceAccount']),
+      ],
+      `${server}/readyz`,
     );
-    add(
-      'kube-scheduler',
-      schedulerArguments(places),
-      `https://127.0.0.1:${places.schedulerPort}/healthz`,
-    );
+    if (controllers) {
+      add(
+        'kube-controller-manager',
+        controllerManagerArguments(places),
+        `https://127.0.0.1:${places.controllerManagerPort}/healthz`,
+      );
+      add(
+        'kube-scheduler',
+        schedulerArguments(places),
+        `https://127.0.0.1:${places.schedulerPort}/healthz`,
+      );
+    }
     const port = places.apiPort;
-    const joining: Joining = { runId, port, tokens: Object.fromEntries(tokens) };
+    const joining: Joining = { runId, port, etcdUrl, tokens: Object.fromEntries(tokens) };
     writeFileSync(join(folder, 'cluster.json'), JSON.stringify(joining), { mode: 0o600 });
-    return new Cluster({ binaries, folder, runId, port, authority, tokens, components, things });
+    return new Cluster({
+      binaries,
+      folder,
+      runId,
+      port,
+      etcdUrl,
+      authority,
+      tokens,
+      components,
+      things,
+    });
   }
 
   async start(): Promise<void> {
+    const { components } = this.#parts;
     await this.component('etcd').start();
     await this.component('kube-apiserver').start();
-    await Promise.all([
-      this.component('kube-controller-manager').start(),
-      this.component('kube-scheduler').start(),
-    ]);
+    const controllers = ['kube-controller-manager', 'kube-scheduler'];
+    await Promise.all(controllers.map(async (name) => components.get(name)?.start()));
+    if (!components.has('kube-controller-manager')) return;
+    using api = new ApiClient(await this.access('admin'));
     // Without its default service account a namespace takes no pods: the controllers are at work.
-    await eventually(
-      () => this.kubectl(['get', 'serviceaccount', 'default', '--namespace=default']),
-      {
-        what: 'the controller manager to create the first service account',
-      },
-    );
+    const path = '/api/v1/namespaces/default/serviceaccounts/default';
+    await eventually(async () => (await api.call('GET', path)).status === 200, {
+      what: 'the controller manager to create the first service account',
+    });
+  }
+
+  /** Everything before now is forgotten: what older versions ask for is answered 410. */
+  async forgetHistory(): Promise<void> {
+    using api = new ApiClient(await this.access('admin'));
+    using etcd = new ApiClient({ server: this.#parts.etcdUrl });
+    const { object } = await api.call<Listed<AnyObject>>('GET', '/api/v1/namespaces');
+    const revision = object?.metadata.resourceVersion ?? '';
+    const compacted = await etcd.call('POST', '/v3/kv/compaction', { revision, physical: true });
+    if (compacted.status !== 200) throw new Error(`etcd: ${compacted.message}`);
+    // Its watch caches would answer from memory.
+    await this.component('kube-apiserver').restart();
   }
 
   /** To kill it and start it again. */

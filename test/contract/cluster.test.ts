@@ -72,7 +72,7 @@ describe('effects', () => {
     const annotate = (metadata: JsonObject) =>
       perform({ ...va, verb: 'patch', body: { metadata } });
     const annotations = { 'example.com/a': 'b' };
-    expect((await annotate({ uid: 'other', annotations })).status).toBe(409);
+    expect((await annotate({ uid: 'other', annotations })).status).toBe(422);
     expect((await annotate({ uid, annotations })).status).toBe(200);
     expect((await perform({ ...va, verb: 'delete', uid: 'other' })).status).toBe(409);
     expect((await perform({ ...va, verb: 'delete', uid })).status).toBe(200);

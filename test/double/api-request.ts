@@ -137,7 +137,8 @@ function put(store: Store, request: ApiRequest): ApiReply {
   const subresource = statusOnly(path);
   const modern = path.group === eventsGroup;
   const sent = modern ? toCoreEvent(placed) : placed;
-  return reply(path, store.update(path.resource, sent, { subresource }));
+  const created = store.find(path.resource, path.name, path.namespace) === undefined;
+  return reply(path, store.update(path.resource, sent, { subresource }), created ? 201 : 200);
 }
 
 function patch(store: Store, request: ApiRequest): ApiReply {
@@ -152,6 +153,11 @@ function patch(store: Store, request: ApiRequest): ApiReply {
   if (type === undefined) {
     const message = `the body of the request was in an unknown format: ${contentType}`;
     return refuse(failure(415, 'UnsupportedMediaType', message));
+  }
+  const metadata = isObject(body.metadata) ? body.metadata : {};
+  if ((metadata.name ?? path.name) !== path.name) {
+    const message = 'the name of the object does not match the name on the URL';
+    return refuse(failure(400, 'BadRequest', message));
   }
   const sent = path.group === eventsGroup ? toCoreEvent(body) : body;
   const subresource = statusOnly(path);

@@ -21,6 +21,9 @@ export class Pages {
   #tokens = 0;
 
   page(store: Store, path: ApiPath, query: URLSearchParams): Page | Failure {
+    if (!/^\d*$/.test(query.get('limit') ?? '')) {
+      return failure(400, 'BadRequest', `limit: ${query.get('limit')} is not a number`);
+    }
     const token = query.get('continue') ?? '';
     if (token === '') {
       let listing: ReturnType<Store['list']>;
@@ -31,6 +34,7 @@ export class Pages {
       }
       return this.#cut(listing.items, listing.resourceVersion, query);
     }
+    if (!isToken(token)) return failure(400, 'BadRequest', 'invalid continue token');
     const rest = this.#rests.get(token);
     this.#rests.delete(token);
     if (rest === undefined || !store.eventsSince(Number(rest.rv), path.resource).ok) {
@@ -62,6 +66,10 @@ export class Pages {
       more: { continue: token, remainingItemCount: all.length - limit },
     };
   }
+}
+
+function isToken(token: string): boolean {
+  return /^page-\d+$/.test(Buffer.from(token, 'base64url').toString());
 }
 
 export function selectionOf(

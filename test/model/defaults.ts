@@ -1,6 +1,6 @@
 /** What the API server fills in when an object is created: defaulting and admission. */
 import type { JsonObject } from '../../src/shared/effect.ts';
-import type { PodSpec, PodToleration, ResourceName } from './objects.ts';
+import type { Node, PodSpec, PodToleration, ResourceName } from './objects.ts';
 
 /** Seconds that pods tolerate not-ready and unreachable nodes (admission DefaultTolerationSeconds). */
 export const defaultTolerationSeconds = 300;
@@ -8,10 +8,21 @@ export const defaultTolerationSeconds = 300;
 export function withDefaults(resource: ResourceName, object: JsonObject): JsonObject {
   if (resource === 'pods') return podDefaults(object);
   if (resource === 'volumeattachments') return { ...object, status: { attached: false } };
+  if (resource === 'nodes') return nodeDefaults(object);
   if (resource === 'namespaces') return { ...object, status: { phase: 'Active' } };
   // No binder is modelled: claims and volumes are static and bound as they are created.
   const bound = resource === 'persistentvolumes' || resource === 'persistentvolumeclaims';
   return bound ? { ...object, status: object.status ?? { phase: 'Bound' } } : object;
+}
+
+/** A node takes nothing before it was seen to be ready (admission TaintNodesByCondition). */
+function nodeDefaults(object: JsonObject): JsonObject {
+  const spec = (object.spec ?? {}) as NonNullable<Node['spec']>;
+  const taints = spec.taints ?? [];
+  const key = 'node.kubernetes.io/not-ready';
+  const effect = 'NoSchedule';
+  if (taints.some((taint) => taint.key === key && taint.effect === effect)) return object;
+  return { ...object, spec: { ...spec, taints: [...taints, { key, effect }] } };
 }
 
 function podDefaults(object: JsonObject): JsonObject {

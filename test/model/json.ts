@@ -48,7 +48,6 @@ export function mergePatch(target: Json | undefined, patch: Json): Json {
 /** The lists that Kubernetes merges by a key instead of replacing them (patchMergeKey tags). */
 const mergeKeys: Readonly<Record<string, readonly string[]>> = {
   conditions: ['type'],
-  volumesAttached: ['name'],
   ownerReferences: ['uid'],
   addresses: ['type'],
   containers: ['name'],

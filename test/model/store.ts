@@ -5,8 +5,11 @@
  * kinds. Objects handed out are frozen and shared; what callers hand in is copied.
  */
 import type { Json, JsonObject } from '../../src/shared/effect.ts';
+import { withCondition } from './conditions.ts';
 import { withDefaults } from './defaults.ts';
+import { deletionOf } from './deletion.ts';
 import { EventLog, type StoreEvent } from './event-log.ts';
+import { immutableChange } from './immutable.ts';
 import { equal, frozen, isObject, mergePatch, strategicMergePatch } from './json.ts';
 import {
   type AnyObject,
@@ -18,11 +21,13 @@ import {
   type Pod,
   type ResourceName,
 } from './objects.ts';
+import { refusalOf } from './preconditions.ts';
 import { type Matcher, matcher, type Selection } from './selection.ts';
 import {
+  generatedName,
   keyOf,
-  podGraceSeconds,
   removable,
+  seconds,
   sortKey,
   without,
   withMain,
@@ -49,8 +54,13 @@ export interface StoreOptions {
 
 export type Listener = (event: StoreEvent) => void;
 
+const unversionedUpdate = failure(
+  422,
+  'Invalid',
+  'metadata.resourceVersion: must be specified for an update',
+);
+
 const firstResourceVersion = 1000;
-const nameAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
 
 export class Store {
   readonly #wallTime: () => number;
@@ -89,7 +99,7 @@ export class Store {
 
   /** RFC 3339 with whole seconds, as metav1.Time. */
   timestamp(): string {
-    return `${new Date(this.#wallTime()).toISOString().slice(0, 19)}Z`;
+    return seconds(this.#wallTime());
   }
 
   /** RFC 3339 with microseconds, as metav1.MicroTime. */
@@ -140,11 +150,9 @@ export class Store {
       return failure(400, 'BadRequest', 'an empty namespace may not be set during creation');
     }
     if ((given.resourceVersion ?? '') !== '') {
-      return failure(
-        400,
-        'BadRequest',
-        'resourceVersion should not be set on objects to be created',
-      );
+      // No mistake of ours: the API server has no better word for it.
+      const message = 'resourceVersion should not be set on objects to be created';
+      return failure(500, 'InternalError', message);
     }
     if (this.find(resource, name, namespace) !== undefined) {
       return failure(409, 'AlreadyExists', `${resource} "${name}" already exists`);
@@ -177,11 +185,11 @@ export class Store {
   ): Result<Objects[R]> {
     const given = isObject(body.metadata) ? (body.metadata as Partial<Metadata>) : {};
     const old = this.find(resource, given.name ?? '', given.namespace);
-    if (old === undefined) return notFound(resource, given.name ?? '');
-    const refusal = this.#refusal(resource, old, given);
+    if (old === undefined) return this.#createByPut(resource, body, given);
+    const refusal = refusalOf(resource, old, given, 'put');
     if (refusal !== undefined) return refusal;
     if (kindOf(resource).conditionalUpdate && (given.resourceVersion ?? '') === '') {
-      return failure(422, 'Invalid', 'metadata.resourceVersion: must be specified for an update');
+      return unversionedUpdate;
     }
     return this.#replace(resource, old, body, options.subresource);
   }
@@ -196,17 +204,16 @@ export class Store {
     const old = this.find(resource, place.name, place.namespace);
     if (old === undefined) return notFound(resource, place.name);
     const given = isObject(body.metadata) ? (body.metadata as Partial<Metadata>) : {};
-    const refusal = this.#refusal(resource, old, given);
+    const refusal = refusalOf(resource, old, given, 'patch');
     if (refusal !== undefined) return refusal;
+    const unversioned = given.resourceVersion === '' && kindOf(resource).conditionalUpdate;
+    if (unversioned) return unversionedUpdate;
     const merge = options.type === 'strategic' ? strategicMergePatch : mergePatch;
     const merged = merge(old as unknown as Json, body) as JsonObject;
     return this.#replace(resource, old, merged, options.subresource);
   }
 
-  /**
-   * Pods that are bound and unfinished are deleted gracefully (default: their own grace period)
-   * unless grace is 0; finalizers keep every object. The answer is the object's last state.
-   */
+  /** Gracefully or at once, see `deletionOf`. The answer is the object's last state. */
   delete<R extends ResourceName>(
     resource: R,
     place: Place,
@@ -214,25 +221,19 @@ export class Store {
   ): Result<Objects[R]> {
     const old = this.find(resource, place.name, place.namespace);
     if (old === undefined) return notFound(resource, place.name);
-    const refusal = this.#refusal(resource, old, options, 'precondition');
+    const refusal = refusalOf(resource, old, options, 'delete');
     if (refusal !== undefined) return refusal;
-    const grace = resource === 'pods' ? podGraceSeconds(old as Pod, options.gracePeriodSeconds) : 0;
-    if (grace === 0 && (old.metadata.finalizers ?? []).length === 0) {
+    const deletion = deletionOf(resource, old, options);
+    if (deletion.kind === 'keep') return { ok: true, object: old };
+    if (deletion.kind === 'remove') {
       return { ok: true, object: this.#remove(resource, old) as Objects[R] };
     }
-    const { deletionTimestamp, deletionGracePeriodSeconds, generation = 1 } = old.metadata;
-    const shortens =
-      deletionGracePeriodSeconds !== undefined &&
-      options.gracePeriodSeconds !== undefined &&
-      grace < deletionGracePeriodSeconds;
-    if (deletionTimestamp !== undefined && !shortens) {
-      return { ok: true, object: old as Objects[R] };
-    }
+    const { graceSeconds } = deletion;
     const metadata: Metadata = {
       ...old.metadata,
-      generation: generation + 1,
-      deletionTimestamp: `${new Date(this.#wallTime() + grace * 1000).toISOString().slice(0, 19)}Z`,
-      deletionGracePeriodSeconds: grace,
+      generation: (old.metadata.generation ?? 1) + 1,
+      deletionTimestamp: seconds(this.#wallTime() + graceSeconds * 1000),
+      deletionGracePeriodSeconds: graceSeconds,
     };
     const object = this.#write('MODIFIED', resource, { ...old, metadata } as AnyObject, old);
     return { ok: true, object: object as Objects[R] };
@@ -242,12 +243,18 @@ export class Store {
   bind(place: Place, node: string, uid?: string): Result<Pod> {
     const old = this.find('pods', place.name, place.namespace);
     if (old === undefined) return notFound('pods', place.name);
-    const refusal = this.#refusal('pods', old, { uid }, 'precondition');
+    const refusal = refusalOf('pods', old, { uid }, 'bind');
     if (refusal !== undefined) return refusal;
     if ((old.spec.nodeName ?? '') !== '' || old.metadata.deletionTimestamp !== undefined) {
       return failure(409, 'Conflict', `pod ${place.name} is already assigned or being deleted`);
     }
-    const object = { ...old, spec: { ...old.spec, nodeName: node } };
+    const conditions = withCondition(old.status?.conditions, {
+      type: 'PodScheduled',
+      status: 'True',
+      lastTransitionTime: this.timestamp(),
+    });
+    const status = { ...old.status, conditions };
+    const object = { ...old, spec: { ...old.spec, nodeName: node }, status };
     return { ok: true, object: this.#write('MODIFIED', 'pods', object, old) as Pod };
   }
 
@@ -274,13 +281,29 @@ export class Store {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Some kinds may be created by PUT (strategy AllowCreateOnUpdate), whatever version it names. */
+  #createByPut<R extends ResourceName>(
+    resource: R,
+    body: JsonObject,
+    given: Partial<Metadata>,
+  ): Result<Objects[R]> {
+    const { name = '', uid = '' } = given;
+    if (resource !== 'leases' && resource !== 'events') return notFound(resource, name);
+    if (uid !== '') {
+      const detail = `Precondition failed: UID in precondition: ${uid}, UID in object meta: `;
+      return failure(409, 'Conflict', `cannot be fulfilled on ${resource} "${name}": ${detail}`);
+    }
+    return this.create(resource, { ...body, metadata: without(given, 'resourceVersion') });
+  }
+
   #replace<R extends ResourceName>(
     resource: R,
     old: Objects[R],
     body: JsonObject,
     subresource: 'status' | undefined,
   ): Result<Objects[R]> {
-    const next = subresource === 'status' ? withStatus(old, body) : withMain(resource, old, body);
+    const next =
+      subresource === 'status' ? withStatus(resource, old, body) : withMain(resource, old, body);
     const deleting = old.metadata.deletionTimestamp !== undefined;
     const finalizers = next.metadata.finalizers ?? [];
     if (deleting && finalizers.some((one) => !(old.metadata.finalizers ?? []).includes(one))) {
@@ -292,38 +315,12 @@ export class Store {
     }
     const object = frozen(next);
     if (equal(object, old)) return { ok: true, object: old };
-    const invalid = invalidity(resource, object);
+    const invalid = invalidity(resource, object) ?? immutableChange(resource, old, object);
     if (invalid !== undefined) return failure(422, 'Invalid', invalid);
     if (deleting && finalizers.length === 0 && removable(object)) {
       return { ok: true, object: this.#remove(resource, object, old) as Objects[R] };
     }
     return { ok: true, object: this.#write('MODIFIED', resource, object, old) as Objects[R] };
-  }
-
-  #refusal(
-    resource: ResourceName,
-    old: AnyObject,
-    given: { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined },
-    how: 'precondition' | 'body' = 'body',
-  ): Failure | undefined {
-    const { uid, resourceVersion } = given;
-    const head = `Operation cannot be fulfilled on ${resource} "${old.metadata.name}"`;
-    if (uid !== undefined && uid !== '' && uid !== old.metadata.uid) {
-      const detail = `UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`;
-      return failure(409, 'Conflict', `${head}: Precondition failed: ${detail}`);
-    }
-    if (
-      resourceVersion !== undefined &&
-      resourceVersion !== '' &&
-      resourceVersion !== old.metadata.resourceVersion
-    ) {
-      const detail =
-        how === 'body'
-          ? 'the object has been modified; please apply your changes to the latest version and try again'
-          : `Precondition failed: ResourceVersion in precondition: ${resourceVersion}`;
-      return failure(409, 'Conflict', `${head}: ${detail}`);
-    }
-    return undefined;
   }
 
   #write(
@@ -387,12 +384,6 @@ export class Store {
   #generatedName(prefix: string | undefined): string {
     if (prefix === undefined || prefix === '') return '';
     this.#suffixes += 1;
-    let rest = Math.imul(this.#suffixes, 0x9e3779b1) >>> 0;
-    let suffix = '';
-    for (let i = 0; i < 5; i += 1) {
-      suffix += nameAlphabet[rest % nameAlphabet.length];
-      rest = Math.floor(rest / nameAlphabet.length);
-    }
-    return prefix + suffix;
+    return generatedName(prefix, this.#suffixes);
   }
 }

@@ -29,8 +29,54 @@ export function removable(object: AnyObject): boolean {
   return (object.metadata.deletionGracePeriodSeconds ?? 0) === 0;
 }
 
-export function withStatus<T extends AnyObject>(old: T, body: JsonObject): T {
-  return { ...old, status: body.status };
+/** RFC 3339 with whole seconds, as metav1.Time. */
+export function seconds(wallMs: number): string {
+  return `${new Date(wallMs).toISOString().slice(0, 19)}Z`;
+}
+
+const nameAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
+
+/** Not random: the same count gives the same suffix. */
+export function generatedName(prefix: string, count: number): string {
+  let rest = Math.imul(count, 0x9e3779b1) >>> 0;
+  let suffix = '';
+  for (let i = 0; i < 5; i += 1) {
+    suffix += nameAlphabet[rest % nameAlphabet.length];
+    rest = Math.floor(rest / nameAlphabet.length);
+  }
+  return prefix + suffix;
+}
+
+/**
+ * The spec stays, but labels, annotations and finalizers change through the status, too. Only
+ * VolumeAttachments are strict (their strategy calls ResetObjectMetaForStatus).
+ */
+export function withStatus<T extends AnyObject>(
+  resource: ResourceName,
+  old: T,
+  body: JsonObject,
+): T {
+  if (resource === 'volumeattachments') return { ...old, status: body.status };
+  const given = (isObject(body.metadata) ? body.metadata : {}) as Partial<Metadata>;
+  const { ownerReferences } = old.metadata;
+  const metadata = tidy({ ...given, ...(ownerReferences && { ownerReferences }), ...kept(old) });
+  return { ...old, metadata, status: body.status };
+}
+
+/** What no client changes. */
+function kept({ metadata }: AnyObject): Partial<Metadata> {
+  const { name, namespace, uid, resourceVersion, generation, creationTimestamp } = metadata;
+  const { deletionTimestamp, deletionGracePeriodSeconds } = metadata;
+  return {
+    name,
+    uid,
+    resourceVersion,
+    creationTimestamp,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(generation === undefined ? {} : { generation }),
+    ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+    ...(deletionGracePeriodSeconds === undefined ? {} : { deletionGracePeriodSeconds }),
+  };
 }
 
 export function withMain<T extends AnyObject>(resource: ResourceName, old: T, body: JsonObject): T {
@@ -42,18 +88,8 @@ export function withMain<T extends AnyObject>(resource: ResourceName, old: T, bo
     ...(kindOf(resource).hasStatus ? { status: (old as { status?: Json }).status } : {}),
   } as unknown as T;
   const specChanged = !equal(frozen(body.spec), (old as { spec?: unknown }).spec);
-  const { metadata } = old;
-  const kept = {
-    name: metadata.name,
-    namespace: metadata.namespace,
-    uid: metadata.uid,
-    resourceVersion: metadata.resourceVersion,
-    generation: (metadata.generation ?? 1) + (specChanged ? 1 : 0),
-    creationTimestamp: metadata.creationTimestamp,
-    deletionTimestamp: metadata.deletionTimestamp,
-    deletionGracePeriodSeconds: metadata.deletionGracePeriodSeconds,
-  };
-  return { ...next, metadata: tidy({ ...given, ...kept }) };
+  const generation = (old.metadata.generation ?? 1) + (specChanged ? 1 : 0);
+  return { ...next, metadata: tidy({ ...given, ...kept(old), generation }) };
 }
 
 /** Empty lists and maps are not stored (omitempty), so that removing the last finalizer is clean. */

@@ -64,7 +64,7 @@ function labelValue(value: string): boolean {
   return typeof value === 'string' && value.length <= 63 && (value === '' || namePart.test(value));
 }
 
-function qualifiedName(key: string): boolean {
+export function qualifiedName(key: string): boolean {
   const parts = key.split('/');
   const name = parts.at(-1) ?? '';
   if (parts.length > 2 || name.length > 63 || !namePart.test(name)) return false;

@@ -70,7 +70,7 @@ describe('verbs over HTTP', () => {
     const patched = await call(server, 'PATCH', `${pods}/p/status`, failed);
     expect(patched).toMatchObject({ status: 200, body: { status: { phase: 'Failed' } } });
     const other = { ...failed, metadata: { uid: 'other' } };
-    expect((await call(server, 'PATCH', `${pods}/p/status`, other)).status).toBe(409);
+    expect((await call(server, 'PATCH', `${pods}/p/status`, other)).status).toBe(422);
     const wrong = { gracePeriodSeconds: 0, preconditions: { uid: 'other' } };
     expect((await call(server, 'DELETE', `${pods}/p`, wrong)).status).toBe(409);
     const right = { gracePeriodSeconds: 0, preconditions: { uid } };

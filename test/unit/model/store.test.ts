@@ -91,29 +91,33 @@ describe('create', () => {
 });
 
 describe('update and patch', () => {
-  it('answers 409 to a stale resourceVersion and to another uid', () => {
+  it('answers 409 to a stale resourceVersion, and 422 to a patch of the uid', () => {
     const store = withPod();
     const pod = store.find('pods', 'p', 'default');
-    const next = { ...pod, spec: { ...pod?.spec, restartPolicy: 'Never' } } as JsonObject;
+    const next = { ...pod, spec: { ...pod?.spec, activeDeadlineSeconds: 5 } } as JsonObject;
     expect(store.update('pods', next).ok).toBe(true);
     expect(store.update('pods', next)).toMatchObject({ status: 409, reason: 'Conflict' });
     const other = { metadata: { uid: 'other', labels: { a: 'b' } } };
-    expect(store.patch('pods', place, other)).toMatchObject({ status: 409 });
+    expect(store.patch('pods', place, other)).toMatchObject({ status: 422 });
     const stale = { metadata: { resourceVersion: '1', labels: { a: 'b' } } };
     expect(store.patch('pods', place, stale)).toMatchObject({ status: 409 });
   });
 
-  it('keeps status and the rest apart, and counts changes of the spec', () => {
+  it('keeps status and spec apart, and counts changes of the spec', () => {
     const store = withPod();
     const body = { metadata: { labels: { a: 'b' } }, status: { phase: 'Running' } };
     expect(store.patch('pods', place, body)).toMatchObject({
       object: { metadata: { labels: { a: 'b' }, generation: 1 }, status: { phase: 'Pending' } },
     });
-    const status = { metadata: { labels: { a: 'c' } }, status: { phase: 'Running' } };
+    const status = {
+      metadata: { labels: { a: 'c' } },
+      spec: { activeDeadlineSeconds: 7 },
+      status: { phase: 'Running' },
+    };
     expect(store.patch('pods', place, status, { subresource: 'status' })).toMatchObject({
-      object: { metadata: { labels: { a: 'b' } }, status: { phase: 'Running' } },
+      object: { metadata: { labels: { a: 'c' }, generation: 1 }, status: { phase: 'Running' } },
     });
-    const spec = { spec: { restartPolicy: 'Never' } };
+    const spec = { spec: { activeDeadlineSeconds: 5 } };
     expect(store.patch('pods', place, spec)).toMatchObject({
       object: { metadata: { generation: 2 } },
     });
