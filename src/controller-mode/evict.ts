@@ -60,7 +60,7 @@ function wantEviction(episode: Episode, pod: PodView, wanted: Wanted): void {
   const fields = { node: nodeName, pod: target, heartbeat, epoch: record.epoch };
   const eviction = action('Evict', pod.uid, fields);
   wanted.actions.push(eviction);
-  const trouble = state.troubles.get(eviction.key)?.outcome;
+  const trouble = state.refusals.get(pod.uid);
   if (trouble !== undefined && trouble.kind !== 'Done') {
     const detail = `the API answered ${trouble.code}: ${trouble.detail}`;
     wanted.notices.push(podWaits(episode, pod, hold('eviction-refused', detail)));

@@ -1,18 +1,10 @@
 import type { Instant } from '../shared/clock.ts';
-import {
-  type AttachmentView,
-  type NodeView,
-  type PodView,
-  type PvView,
-  type View,
-  keyOf,
-  uniqueVolumeName,
-} from '../shared/model.ts';
-import { intentAnnotation } from '../shared/names.ts';
+import { type NodeView, type View, keyOf } from '../shared/model.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { WatchFact } from '../shared/watch-fact.ts';
-import type { Action } from './actions.ts';
+import type { Action, ActionOf } from './actions.ts';
 import { type Fact, type SourceName, sourceNames } from './facts.ts';
+import { dropAttachment, dropPod, dropPv, putAttachment, putPod, putPv } from './indices.ts';
 import { observeLeadership, observeLease } from './observe-lease.ts';
 import { ownOutOfService } from './out-of-service.ts';
 import { type State, groupOf, memoryOf } from './state.ts';
@@ -38,16 +30,13 @@ export function observe(state: State, fact: Fact, now: Instant): void {
       for (const source of Object.values(state.sources)) source.freshSince = now;
       return;
     case 'Settled':
-      observeSettled(state, fact.action, fact.outcome, now);
+      observeSettled(state, fact.action, fact.outcome);
   }
 }
 
-function observeSettled(state: State, settled: Action, outcome: Outcome, now: Instant): void {
-  if (outcome.kind !== 'Done') {
-    state.troubles.set(settled.key, { outcome, at: now });
-    return;
-  }
-  state.troubles.delete(settled.key);
+function observeSettled(state: State, settled: Action, outcome: Outcome): void {
+  if (settled.kind === 'Evict') observeEviction(state, settled, outcome);
+  if (outcome.kind !== 'Done') return;
   const memory = memoryOf(state, settled.node);
   if (settled.kind === 'VerifyRevoked') {
     for (const uid of settled.attachmentUids) memory.revoked.add(uid);
@@ -59,6 +48,13 @@ function observeSettled(state: State, settled: Action, outcome: Outcome, now: In
     joined[memory.recordPhase === 'Intent' ? 'first' : 'later'].add(settled.pod.uid);
     memory.joined.set(group, joined);
   }
+}
+
+/** Kept only as long as the pod is there, so that nothing piles up. */
+function observeEviction(state: State, { pod }: ActionOf<'Evict'>, outcome: Outcome): void {
+  const isThere = state.pods.get(keyOf(pod))?.uid === pod.uid;
+  if (isThere && outcome.kind !== 'Done') state.refusals.set(pod.uid, outcome);
+  else state.refusals.delete(pod.uid);
 }
 
 function observeWatch(state: State, fact: WatchFact, now: Instant): void {
@@ -124,13 +120,10 @@ function upsert(state: State, source: SourceName, object: View, now: Instant): v
       state.nodes.set(key, object);
       return;
     case 'pod':
-      removePod(state, key);
-      addPod(state, key, object);
+      putPod(state, key, object);
       return;
     case 'attachment':
-      removeAttachment(state, key);
-      state.attachments.set(key, object);
-      indexed(state.attachmentsByNode, object.nodeName).set(key, object);
+      putAttachment(state, key, object);
       return;
     case 'lease':
       observeLease(state, source, object, now);
@@ -139,9 +132,7 @@ function upsert(state: State, source: SourceName, object: View, now: Instant): v
       state.claims.set(key, object);
       return;
     case 'pv':
-      removePv(state, key);
-      state.pvs.set(key, object);
-      indexed(state.pvsByVolume, volumeOf(object)).set(key, object);
+      putPv(state, key, object);
       return;
     case 'csinode':
       state.csinodes.set(key, object);
@@ -166,66 +157,34 @@ function remove(state: State, source: SourceName, key: string, uid: string | und
   }
   const known = collection(state, source).get(key);
   if (known === undefined || (uid !== undefined && known.uid !== uid)) return;
-  if (source === 'pods') removePod(state, key);
-  else if (source === 'attachments') removeAttachment(state, key);
-  else if (source === 'pvs') removePv(state, key);
-  else collection(state, source).delete(key);
-}
-
-function addPod(state: State, key: string, pod: PodView): void {
-  state.pods.set(key, pod);
-  const marked = pod.annotations[intentAnnotation(state.policy.driver)] !== undefined;
-  if (marked) state.markedPods.set(key, pod);
-  if (pod.nodeName !== '') indexed(state.podsByNode, pod.nodeName).set(key, pod);
-  for (const claim of claimKeys(pod)) indexed(state.podsByClaim, claim).set(key, pod);
-}
-
-function removePod(state: State, key: string): void {
-  const pod = state.pods.get(key);
-  if (pod === undefined) return;
-  state.pods.delete(key);
-  state.markedPods.delete(key);
-  unindex(state.podsByNode, pod.nodeName, key);
-  for (const claim of claimKeys(pod)) unindex(state.podsByClaim, claim, key);
-}
-
-function claimKeys(pod: PodView): string[] {
-  return pod.volumes.flatMap((volume) =>
-    volume.kind === 'claim' ? [`${pod.namespace}/${volume.claim}`] : [],
-  );
-}
-
-function removePv(state: State, key: string): void {
-  const pv = state.pvs.get(key);
-  if (pv === undefined) return;
-  state.pvs.delete(key);
-  unindex(state.pvsByVolume, volumeOf(pv), key);
-}
-
-function volumeOf({ driver, handle }: PvView): string {
-  return uniqueVolumeName(driver, handle);
-}
-
-function removeAttachment(state: State, key: string): void {
-  const attachment: AttachmentView | undefined = state.attachments.get(key);
-  if (attachment === undefined) return;
-  state.attachments.delete(key);
-  unindex(state.attachmentsByNode, attachment.nodeName, key);
-}
-
-function indexed<V>(index: Map<string, Map<string, V>>, by: string): Map<string, V> {
-  let entry = index.get(by);
-  if (entry === undefined) {
-    entry = new Map();
-    index.set(by, entry);
+  switch (source) {
+    case 'pods':
+      state.refusals.delete(known.uid);
+      dropPod(state, key);
+      return;
+    case 'attachments':
+      dropAttachment(state, key);
+      return;
+    case 'pvs':
+      dropPv(state, key);
+      return;
+    case 'nodes':
+    case 'csinodes':
+      state[source].delete(key);
+      forgetNode(state, key);
+      return;
+    case 'claims':
+    case 'csidrivers':
+    case 'namespaces':
+    case 'configmaps':
+      state[source].delete(key);
   }
-  return entry;
 }
 
-function unindex<V>(index: Map<string, Map<string, V>>, by: string, key: string): void {
-  const entry = index.get(by);
-  entry?.delete(key);
-  if (entry?.size === 0) index.delete(by);
+/** Nodes come and go under ever new names; what is remembered of one ends with the last of it. */
+function forgetNode(state: State, name: string): void {
+  if (state.nodes.has(name) || state.csinodes.has(name)) return;
+  if ((state.memory.get(name)?.recordEpoch ?? '') === '') state.memory.delete(name);
 }
 
 function rememberOutOfService(

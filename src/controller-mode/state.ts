@@ -82,8 +82,8 @@ export interface State {
   readonly kubeletLeases: Map<string, SeenLease>;
   readonly heartbeats: Map<string, SeenLease>;
   readonly memory: Map<string, NodeMemory>;
-  /** The last failure of an action by key, for what people are told; cleared by success. */
-  readonly troubles: Map<string, { readonly outcome: Outcome; readonly at: Instant }>;
+  /** By pod uid how its last eviction failed, for what people are told. */
+  readonly refusals: Map<string, Outcome>;
   leading: boolean;
   leadingSince: Instant;
   /** Our oldest acknowledged renewal that the watch has not shown yet. */
@@ -116,7 +116,7 @@ export function initialState(policy: Policy, now: Instant): State {
     kubeletLeases: new Map(),
     heartbeats: new Map(),
     memory: new Map(),
-    troubles: new Map(),
+    refusals: new Map(),
     leading: false,
     leadingSince: now,
     pendingRenewal: undefined,

@@ -170,7 +170,7 @@ describe('Evict', () => {
     world.run(
       actionFor('Evict', world),
       before(3, (w) => {
-        seen = (pod(w)?.status as { conditions: { type: string }[] }).conditions;
+        seen = (pod(w) as unknown as { status: { conditions: unknown } }).status.conditions;
       }),
     );
     expect((seen as { type: string }[]).map(({ type }) => type)).toEqual([

@@ -1,0 +1,83 @@
+import {
+  type AttachmentView,
+  type PodView,
+  type PvView,
+  uniqueVolumeName,
+} from '../shared/model.ts';
+import { intentAnnotation } from '../shared/names.ts';
+import type { State } from './state.ts';
+
+/**
+ * The collections that decisions look up by more than the name: objects go in and out of all their
+ * indices at once. An index keeps no empty entries, or names that come and go would pile up.
+ */
+
+export function putPod(state: State, key: string, pod: PodView): void {
+  dropPod(state, key);
+  state.pods.set(key, pod);
+  const marked = pod.annotations[intentAnnotation(state.policy.driver)] !== undefined;
+  if (marked) state.markedPods.set(key, pod);
+  if (pod.nodeName !== '') indexed(state.podsByNode, pod.nodeName).set(key, pod);
+  for (const claim of claimKeys(pod)) indexed(state.podsByClaim, claim).set(key, pod);
+}
+
+export function dropPod(state: State, key: string): void {
+  const pod = state.pods.get(key);
+  if (pod === undefined) return;
+  state.pods.delete(key);
+  state.markedPods.delete(key);
+  unindex(state.podsByNode, pod.nodeName, key);
+  for (const claim of claimKeys(pod)) unindex(state.podsByClaim, claim, key);
+}
+
+function claimKeys(pod: PodView): string[] {
+  return pod.volumes.flatMap((volume) =>
+    volume.kind === 'claim' ? [`${pod.namespace}/${volume.claim}`] : [],
+  );
+}
+
+export function putPv(state: State, key: string, pv: PvView): void {
+  dropPv(state, key);
+  state.pvs.set(key, pv);
+  // Volumes that are no CSI volumes have no handle in common either.
+  if (pv.handle !== '') indexed(state.pvsByVolume, volumeOf(pv)).set(key, pv);
+}
+
+export function dropPv(state: State, key: string): void {
+  const pv = state.pvs.get(key);
+  if (pv === undefined) return;
+  state.pvs.delete(key);
+  unindex(state.pvsByVolume, volumeOf(pv), key);
+}
+
+function volumeOf({ driver, handle }: PvView): string {
+  return uniqueVolumeName(driver, handle);
+}
+
+export function putAttachment(state: State, key: string, attachment: AttachmentView): void {
+  dropAttachment(state, key);
+  state.attachments.set(key, attachment);
+  indexed(state.attachmentsByNode, attachment.nodeName).set(key, attachment);
+}
+
+export function dropAttachment(state: State, key: string): void {
+  const attachment = state.attachments.get(key);
+  if (attachment === undefined) return;
+  state.attachments.delete(key);
+  unindex(state.attachmentsByNode, attachment.nodeName, key);
+}
+
+function indexed<V>(index: Map<string, Map<string, V>>, by: string): Map<string, V> {
+  let entry = index.get(by);
+  if (entry === undefined) {
+    entry = new Map();
+    index.set(by, entry);
+  }
+  return entry;
+}
+
+function unindex<V>(index: Map<string, Map<string, V>>, by: string, key: string): void {
+  const entry = index.get(by);
+  entry?.delete(key);
+  if (entry?.size === 0) index.delete(by);
+}

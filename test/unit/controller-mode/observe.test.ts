@@ -1,0 +1,356 @@
+import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { action } from '../../../src/controller-mode/actions.ts';
+import { observe } from '../../../src/controller-mode/observe.ts';
+import { initialState, type State } from '../../../src/controller-mode/state.ts';
+import {
+  keyOf,
+  type ObjectView,
+  type PodView,
+  uniqueVolumeName,
+  type View,
+} from '../../../src/shared/model.ts';
+import { intentAnnotation } from '../../../src/shared/names.ts';
+import type { WatchFact } from '../../../src/shared/watch-fact.ts';
+import {
+  attachmentView,
+  driver,
+  epoch,
+  leaseView,
+  namespace,
+  otherDriver,
+  podView,
+  policy,
+  pvView,
+} from './views.ts';
+import { World } from './world.ts';
+
+/** All that can be looked up, made anew from the plain collections. */
+function recomputed(state: State) {
+  const byNode = new Map<string, Map<string, View>>();
+  const byClaim = new Map<string, Map<string, View>>();
+  const marked = new Map<string, View>();
+  const attachments = new Map<string, Map<string, View>>();
+  const volumes = new Map<string, Map<string, View>>();
+  const put = <V>(index: Map<string, Map<string, V>>, by: string, key: string, view: V): void => {
+    index.set(by, (index.get(by) ?? new Map<string, V>()).set(key, view));
+  };
+  for (const [key, pod] of state.pods) {
+    if (pod.nodeName !== '') put(byNode, pod.nodeName, key, pod);
+    if (pod.annotations[intentAnnotation(driver)] !== undefined) marked.set(key, pod);
+    for (const volume of pod.volumes) {
+      if (volume.kind === 'claim') put(byClaim, `${pod.namespace}/${volume.claim}`, key, pod);
+    }
+  }
+  for (const [key, view] of state.attachments) put(attachments, view.nodeName, key, view);
+  for (const [key, pv] of state.pvs) {
+    if (pv.handle !== '') put(volumes, uniqueVolumeName(pv.driver, pv.handle), key, pv);
+  }
+  return { byNode, byClaim, marked, attachments, volumes };
+}
+
+function indices(state: State) {
+  return {
+    byNode: state.podsByNode,
+    byClaim: state.podsByClaim,
+    marked: state.markedPods,
+    attachments: state.attachmentsByNode,
+    volumes: state.pvsByVolume,
+  };
+}
+
+const few = (...names: readonly string[]) => fc.constantFrom(...names);
+const object = (namespace: string) =>
+  fc.record({
+    namespace: fc.constant(namespace),
+    name: few('a', 'b', 'c'),
+    uid: few('u1', 'u2'),
+    resourceVersion: fc.constant('1'),
+  });
+
+const pods = fc
+  .tuple(object('default'), few('', 'n1', 'n2'), fc.subarray(['x', 'y']), fc.boolean())
+  .map(([view, nodeName, claims, marked]): PodView => {
+    const volumes = claims.map(
+      (claim) => ({ kind: 'claim', name: claim, claim, readOnly: false }) as const,
+    );
+    const annotations = marked ? { [intentAnnotation(driver)]: '{}' } : {};
+    return podView(view, { nodeName, volumes, annotations });
+  });
+const attachments = fc
+  .tuple(object(''), few('n1', 'n2'))
+  .map(([view, nodeName]) => attachmentView(view, { nodeName }));
+const pvs = fc
+  .tuple(object(''), few(driver, otherDriver), few('', 'h1', 'h2'))
+  .map(([view, by, handle]) => pvView(view, { driver: by, handle }));
+
+function facts(source: string, views: fc.Arbitrary<View>): fc.Arbitrary<WatchFact> {
+  return fc.oneof(
+    views.map((view): WatchFact => ({ kind: 'Upserted', source, object: view })),
+    views.map(({ namespace, name, uid }: ObjectView): WatchFact => {
+      return { kind: 'Removed', source, namespace, name, uid };
+    }),
+    fc.array(views, { maxLength: 4 }).map((objects): WatchFact => {
+      return { kind: 'Replaced', source, objects };
+    }),
+  );
+}
+
+describe('what is looked up', () => {
+  it('is at every moment what the collections say, without a trace of what is gone', () => {
+    const history = fc.array(
+      fc.oneof(facts('pods', pods), facts('attachments', attachments), facts('pvs', pvs)),
+      { maxLength: 30 },
+    );
+    const run = fc.property(history, (steps) => {
+      const state = initialState(policy, 0);
+      const plain = new Map<string, View>();
+      for (const [at, fact] of steps.entries()) {
+        observe(state, fact, at);
+        follow(plain, fact);
+        expect(indices(state)).toEqual(recomputed(state));
+      }
+      const all = [
+        ...[...state.pods.values()].map((view) => `pods/${keyOf(view)}/${view.uid}`),
+        ...[...state.attachments.values()].map((view) => `attachments/${view.name}/${view.uid}`),
+        ...[...state.pvs.values()].map((view) => `pvs/${view.name}/${view.uid}`),
+      ];
+      expect(all.sort()).toEqual([...plain].map(([key, view]) => `${key}/${view.uid}`).sort());
+    });
+    fc.assert(run, { numRuns: 500 });
+  });
+
+  /** The same in the simplest words. */
+  function follow(plain: Map<string, View>, fact: WatchFact): void {
+    const { source } = fact;
+    if (fact.kind === 'Upserted') plain.set(`${source}/${keyOf(fact.object)}`, fact.object);
+    if (fact.kind === 'Removed') {
+      const key = `${source}/${keyOf(fact)}`;
+      if (plain.get(key)?.uid === fact.uid) plain.delete(key);
+    }
+    if (fact.kind !== 'Replaced') return;
+    for (const key of plain.keys()) if (key.startsWith(`${source}/`)) plain.delete(key);
+    for (const view of fact.objects) plain.set(`${source}/${keyOf(view)}`, view);
+  }
+
+  it('is not touched by a source that nobody knows', () => {
+    const state = initialState(policy, 0);
+    observe(state, { kind: 'WatchLost', source: 'secrets', reason: '' }, 1);
+    expect(Object.keys(state.sources)).not.toContain('secrets');
+    expect(Object.values(state.sources).every(({ lost }) => !lost)).toBe(true);
+  });
+});
+
+describe('the clock of a Lease', () => {
+  const lease = (renewTime: string, uid = 'u1', name = 'n1') =>
+    leaseView({ namespace: 'kube-node-lease', name, uid, resourceVersion: '1' }, { renewTime });
+
+  function seen(facts: readonly (readonly [at: number, fact: WatchFact])[]) {
+    const state = initialState(policy, 0);
+    for (const [at, fact] of facts) observe(state, fact, at);
+    const { renewedAt, renewals } = state.kubeletLeases.get('kube-node-lease/n1') ?? {};
+    return { renewedAt, renewals };
+  }
+
+  const upserted = (object: View): WatchFact => ({
+    kind: 'Upserted',
+    source: 'kubeletLeases',
+    object,
+  });
+  const replaced = (...objects: readonly View[]): WatchFact => ({
+    kind: 'Replaced',
+    source: 'kubeletLeases',
+    objects,
+  });
+
+  it.each<[string, (readonly [number, WatchFact])[], object]>([
+    ['starts when it is first seen', [[5, upserted(lease('a'))]], { renewedAt: 5, renewals: 0 }],
+    [
+      'starts anew when renewTime changes',
+      [
+        [5, upserted(lease('a'))],
+        [9, upserted(lease('b'))],
+      ],
+      { renewedAt: 9, renewals: 1 },
+    ],
+    [
+      'does not care in which direction',
+      [
+        [5, upserted(lease('b'))],
+        [9, upserted(lease('a'))],
+      ],
+      { renewedAt: 9, renewals: 1 },
+    ],
+    [
+      'goes on over other changes and over listings',
+      [
+        [5, upserted(lease('a'))],
+        [9, upserted({ ...lease('a'), holder: 'x' })],
+        [12, replaced(lease('a'), lease('z', 'u9', 'n2'))],
+      ],
+      { renewedAt: 5, renewals: 0 },
+    ],
+    [
+      'sees a renewal in a listing',
+      [
+        [5, upserted(lease('a'))],
+        [12, replaced(lease('b'))],
+      ],
+      { renewedAt: 12, renewals: 1 },
+    ],
+    [
+      'starts anew with another uid, whose first sight is no renewal',
+      [
+        [5, upserted(lease('a'))],
+        [7, upserted(lease('b'))],
+        [9, upserted(lease('c', 'u2'))],
+      ],
+      { renewedAt: 9, renewals: 0 },
+    ],
+    [
+      'does not end with a removal of an earlier one',
+      [
+        [5, upserted(lease('a', 'u2'))],
+        [
+          7,
+          {
+            kind: 'Removed',
+            source: 'kubeletLeases',
+            namespace: 'kube-node-lease',
+            name: 'n1',
+            uid: 'u1',
+          },
+        ],
+      ],
+      { renewedAt: 5, renewals: 0 },
+    ],
+    [
+      'ends when it is not listed any more',
+      [
+        [5, upserted(lease('a'))],
+        [7, replaced()],
+      ],
+      { renewedAt: undefined, renewals: undefined },
+    ],
+  ])('%s', (_, facts, expected) => {
+    expect(seen(facts)).toEqual(expected);
+  });
+});
+
+describe('the record on a Lease', () => {
+  it('is remembered from the moment at which its epoch was seen', () => {
+    const world = World.healthy();
+    const memory = () => world.state.memory.get('n1');
+    world.record('n1', ['web-0']);
+    const seenAt = world.now;
+    world.pass(5_000);
+    world.record('n1', ['web-0', 'logs'], { phase: 'Fenced' });
+    expect(memory()).toMatchObject({ recordSeenAt: seenAt, recordEpoch: epoch });
+    world.record('n1', ['web-0'], { epoch: '8' });
+    expect(memory()).toMatchObject({ recordSeenAt: world.now, recordEpoch: '8' });
+    world.noRecord('n1');
+    expect(memory()?.recordEpoch).toBe('');
+  });
+
+  it('names its node where no agent ever did', () => {
+    const world = World.healthy();
+    world.changeHeartbeat('n1', { uid: 'uid-of-ours', holder: '' });
+    world.record('n1', ['web-0']);
+    expect(world.state.memory.get('n1')).toMatchObject({
+      recordEpoch: epoch,
+      recordSeenAt: world.now,
+    });
+  });
+
+  it('of another name is not believed', () => {
+    const world = World.healthy();
+    world.changeHeartbeat('n1', { holder: '' });
+    world.record('n1', ['web-0'], { episode: `n2.${epoch}` });
+    expect(world.state.memory.get('n1')?.recordEpoch).toBe('');
+    expect(world.state.memory.get('n2')?.recordEpoch).toBe('');
+  });
+
+  it('forgets with the epoch what belongs to it', () => {
+    const world = World.healthy();
+    world.workload('web-0', 'n1');
+    world.record('n1', ['web-0']);
+    const memory = world.state.memory.get('n1');
+    const uids = ['uid'];
+    const verify = { node: 'n1', epoch, volumes: [], attachmentUids: uids };
+    world.settle(action('VerifyRevoked', '', verify));
+    expect(memory?.revoked).toEqual(new Set(uids));
+    world.record('n1', ['web-0'], { phase: 'Fenced' });
+    expect(memory?.revoked).toEqual(new Set(uids));
+    world.record('n1', ['web-0'], { epoch: '8' });
+    expect(memory?.revoked).toEqual(new Set());
+  });
+
+  it('without a holder changes nothing of what is known of the boot id', () => {
+    const world = World.healthy();
+    for (const holder of ['', 'n1/boot-n1', '', 'n1/boot-n1']) {
+      world.changeHeartbeat('n1', { holder, renewTime: world.version() });
+    }
+    expect(world.state.memory.get('n1')?.duplicateSeenAt).toBeUndefined();
+  });
+});
+
+describe('memory', () => {
+  it('of a node ends with the last of it, unless an episode stands', () => {
+    const world = World.healthy();
+    world.record('n2', ['x']);
+    for (const name of ['n1', 'n2']) {
+      for (const view of [world.state.nodes.get(name), world.state.csinodes.get(name)]) {
+        if (view !== undefined) world.remove(view);
+      }
+    }
+    expect(world.state.memory.has('n1')).toBe(false);
+    expect(world.state.memory.has('n2')).toBe(true);
+    expect(world.steps()).toContain('UpdateRecord Released');
+  });
+
+  it('of a refused eviction ends with the pod', () => {
+    const world = World.healthy();
+    const { uid } = world.workload('web-0', 'n1');
+    const pod = { namespace: 'default', name: 'web-0', uid };
+    const heartbeat = { namespace, name: '', resourceVersion: '' };
+    const evict = action('Evict', uid, { node: 'n1', pod, heartbeat, epoch });
+    world.settle(evict, { kind: 'Failed', code: 'HTTP_403', detail: '' });
+    expect(world.state.refusals.size).toBe(1);
+    world.remove(world.findPod('web-0'));
+    expect(world.state.refusals.size).toBe(0);
+    world.settle(evict, { kind: 'Failed', code: 'HTTP_404', detail: '' });
+    expect(world.state.refusals.size).toBe(0);
+  });
+});
+
+describe('our own renewals', () => {
+  it('are missing from the first that the watch did not show', () => {
+    const world = World.healthy();
+    const lead = (renewal: string) => world.see({ kind: 'Leadership', leading: true, renewal });
+    lead('2000');
+    const at = world.now;
+    world.pass(1_000);
+    lead('2001');
+    expect(world.state.pendingRenewal).toEqual({ resourceVersion: 2000, at });
+    world.leader({ resourceVersion: '1999' });
+    expect(world.state.pendingRenewal).toBeDefined();
+    world.leader({ resourceVersion: '2000' });
+    expect(world.state.pendingRenewal).toBeUndefined();
+    lead('not a number');
+    expect(world.state.pendingRenewal).toBeUndefined();
+    lead('3000');
+    world.see({ kind: 'Leadership', leading: false, renewal: '' });
+    expect(world.state.pendingRenewal).toBeUndefined();
+  });
+
+  it('start the time of leading once', () => {
+    const world = World.healthy();
+    const since = world.state.leadingSince;
+    world.pass(5_000);
+    world.see({ kind: 'Leadership', leading: true, renewal: '2000' });
+    expect(world.state.leadingSince).toBe(since);
+    world.see({ kind: 'Leadership', leading: false, renewal: '' });
+    world.see({ kind: 'Leadership', leading: true, renewal: '2001' });
+    expect(world.state.leadingSince).toBe(world.now);
+  });
+});
