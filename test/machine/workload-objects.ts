@@ -10,6 +10,8 @@ export interface WorkloadPlan {
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly tolerations?: readonly JsonObject[];
+  /** Where the pod may run; for machines that share a cluster with others. Default: anywhere. */
+  readonly nodes?: readonly string[];
   readonly driverName: string;
   /** Default ReadWriteOnce. */
   readonly accessMode?: 'ReadWriteOnce' | 'ReadWriteMany';
@@ -101,7 +103,7 @@ export function workloadObject(plan: WorkloadPlan): JsonObject {
 }
 
 function podTemplate(plan: WorkloadPlan): { metadata: JsonObject; spec: JsonObject } {
-  const { kind, name, labels, annotations, tolerations } = plan;
+  const { kind, name, labels, annotations, tolerations, nodes } = plan;
   const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: claimName(plan) } }];
   return {
     metadata: { labels: { app: name, ...labels }, ...(annotations && { annotations }) },
@@ -109,9 +111,16 @@ function podTemplate(plan: WorkloadPlan): { metadata: JsonObject; spec: JsonObje
       terminationGracePeriodSeconds: 5,
       containers: [{ name, image: `example.test/${name}:1` }],
       ...(tolerations && { tolerations }),
+      ...(nodes && { affinity: { nodeAffinity: affinityTo(nodes) } }),
       ...(kind === 'StatefulSet' ? {} : { volumes }),
     },
   };
+}
+
+function affinityTo(nodes: readonly string[]): JsonObject {
+  const matchExpressions = [{ key: 'kubernetes.io/hostname', operator: 'In', values: [...nodes] }];
+  const nodeSelectorTerms = [{ matchExpressions }];
+  return { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } };
 }
 
 function pvName(plan: WorkloadPlan): string {

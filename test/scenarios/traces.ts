@@ -18,7 +18,6 @@ import type {
   ResourceName,
   VolumeAttachment,
 } from '../model/objects.ts';
-import type { Store } from '../model/store.ts';
 
 /** All that happened to a cluster's objects, and all that was asked of its API server. */
 export interface History {
@@ -27,8 +26,13 @@ export interface History {
   readonly requests: readonly RequestRecord[];
 }
 
+/** The objects of a cluster, wherever they are. */
+export interface Shelf {
+  all<R extends ResourceName>(resource: R): readonly Objects[R][];
+}
+
 /** Everything of ours that stands on the cluster now, as words; empty once all is released. */
-export function leftOvers(store: Store, driver: string): readonly string[] {
+export function leftOvers(store: Shelf, driver: string): readonly string[] {
   return [
     ...store.all('nodes').flatMap((node) => taintsOf(node, driver)),
     ...store.all('leases').flatMap((lease) => {
