@@ -17,9 +17,9 @@ const text = { type: 'string', default: '' } as const;
 const { values } = parseArgs({
   options: {
     'node-name': text,
-    'driver-name': text,
+    // `<name>=<socket>`
+    driver: { type: 'string', multiple: true, default: [] },
     kubeconfig: text,
-    'csi-socket': text,
     'runtime-socket': text,
     'kubelet-dir': text,
     'mountinfo-file': text,
@@ -34,9 +34,13 @@ const leaseDurationSeconds = Number(values['lease-duration-seconds']);
 const kubelet = new Kubelet({
   nodeName: values['node-name'],
   bootId: readFileSync(values['boot-id-file'], 'utf8').trim(),
-  driverName: values['driver-name'],
   api: new ApiClient(readKubeconfig(values.kubeconfig)),
-  csi: new CsiClient(`unix:${values['csi-socket']}`),
+  drivers: new Map(
+    values.driver.map((driver) => {
+      const [name = '', socket] = driver.split('=');
+      return [name, new CsiClient(`unix:${socket}`)];
+    }),
+  ),
   runtime: new RuntimeClient(values['runtime-socket']),
   disk: new KubeletDisk(values['kubelet-dir'], values['mountinfo-file']),
   // A quarter of the duration, as pkg/kubelet nodeLeaseRenewIntervalFraction.

@@ -17,9 +17,9 @@ import type { RuntimeClient } from './runtime-client.ts';
 export interface KubeletOptions {
   readonly nodeName: string;
   readonly bootId: string;
-  readonly driverName: string;
   readonly api: ApiClient;
-  readonly csi: CsiClient;
+  /** The drivers that have registered with it, by name. */
+  readonly drivers: ReadonlyMap<string, CsiClient>;
   readonly runtime: RuntimeClient;
   readonly disk: KubeletDisk;
   readonly settings: KubeletSettings;
@@ -81,13 +81,13 @@ export class Kubelet {
 
   #self(view: ApiView): Omit<KubeletView, 'machine'> {
     const now = new Date().toISOString();
-    const { nodeName, bootId, driverName } = this.#options;
+    const { nodeName, bootId, drivers } = this.#options;
     return {
       ...view,
       nodeName,
       bootId,
       // The driver's registration says both; the plugin's id is the machine's name here.
-      drivers: [{ name: driverName, nodeId: nodeName }],
+      drivers: [...drivers.keys()].map((name) => ({ name, nodeId: nodeName })),
       memory: this.#memory,
       timestamp: `${now.slice(0, 19)}Z`,
       microTimestamp: `${now.slice(0, 23)}000Z`,
@@ -152,7 +152,9 @@ export class Kubelet {
   async #mount(
     action: Extract<KubeletAction, { kind: 'stage' | 'publish' | 'unpublish' | 'unstage' }>,
   ): Promise<void> {
-    const { csi, disk, nodeName } = this.#options;
+    const { drivers, disk, nodeName } = this.#options;
+    const csi = drivers.get(action.volume.driver);
+    if (csi === undefined) throw new Error(`no driver ${action.volume.driver} has registered`);
     const volume_id = action.volume.handle;
     const staging_target_path = disk.stagingPath(action.volume);
     switch (action.kind) {

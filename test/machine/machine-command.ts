@@ -12,16 +12,26 @@ export interface MachineFlags {
   readonly namespace: string;
   /** `dist/csi-failover.cjs`; undefined: the machine has no agent of ours. */
   readonly bundle: string | undefined;
+  /** Drivers beside the first one, each with a plugin and an agent of its own on the machine. */
+  readonly otherDrivers?: readonly MachineDriver[];
   /** Flags of the agent beyond those that say where things are. */
   readonly agentFlags?: readonly string[];
   readonly kubeletFlags?: readonly string[];
   readonly writeIntervalMs?: number;
 }
 
+export interface MachineDriver {
+  readonly driverName: string;
+  /** Of the driver, and of the heartbeat Leases. */
+  readonly namespace: string;
+}
+
 /** Where things are on the machine. */
 export interface MachinePlaces {
   readonly kubeconfig: string;
   readonly csiSocket: string;
+  /** The socket of every driver by its name: where the kubelet finds them. */
+  readonly plugins: ReadonlyMap<string, string>;
   readonly runtimeSocket: string;
   readonly kubeletDir: string;
   readonly mountinfoFile: string;
@@ -57,9 +67,8 @@ export function machineCommand(
       return [
         script('./kubelet-process.ts'),
         `--node-name=${machine.name}`,
-        `--driver-name=${machine.driverName}`,
+        ...[...machine.plugins].map(([driver, socket]) => `--driver=${driver}=${socket}`),
         `--kubeconfig=${machine.kubeconfig}`,
-        `--csi-socket=${machine.csiSocket}`,
         `--runtime-socket=${machine.runtimeSocket}`,
         `--kubelet-dir=${machine.kubeletDir}`,
         `--mountinfo-file=${machine.mountinfoFile}`,

@@ -6,7 +6,12 @@ import { eventually } from './eventually.ts';
 import { freePort } from './free-port.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import type { Machine, RunningWorkload } from './machine.ts';
-import { machineCommand, type MachineFlags, type Part } from './machine-command.ts';
+import {
+  type MachineDriver,
+  machineCommand,
+  type MachineFlags,
+  type Part,
+} from './machine-command.ts';
 import { ManagedProcess } from './process.ts';
 import { type Endpoint, TcpProxy } from './proxy.ts';
 import { RuntimeClient } from './runtime-client.ts';
@@ -18,7 +23,7 @@ export interface ProcessMachineOptions extends MachineFlags {
   /** Where the API server listens; the machine has a cable of its own to it. */
   readonly api: Endpoint;
   /** Asked at every boot: as whom the machine's processes come to the API. */
-  readonly access: (who: 'kubelet' | 'agent') => Promise<ApiAccess>;
+  readonly access: (who: 'kubelet' | 'agent', driverName: string) => Promise<ApiAccess>;
   /** Where the array serves its data. */
   readonly nbd: Endpoint;
 }
@@ -34,7 +39,7 @@ export class ProcessMachine implements Machine {
   readonly #api: TcpProxy;
   readonly #storage: TcpProxy;
   readonly #healthzPort: number;
-  readonly #parts = new Map<Part, ManagedProcess>();
+  readonly #parts = new Map<string, ManagedProcess>();
   #bootId: string | undefined;
 
   private constructor(
@@ -63,8 +68,8 @@ export class ProcessMachine implements Machine {
     return this.#bootId;
   }
 
-  /** The pids of what runs, by what it is. */
-  get processes(): ReadonlyMap<Part, ManagedProcess> {
+  /** The pids of what runs, by what it is: a Part, `plugin-2` and `agent-2` of a second driver. */
+  get processes(): ReadonlyMap<string, ManagedProcess> {
     return this.#parts;
   }
 
@@ -91,11 +96,12 @@ export class ProcessMachine implements Machine {
     }
     writeFileSync(join(memory, 'boot_id'), `${this.#bootId}\n`);
     writeFileSync(this.mountinfoFile, freshMountTable(this.kubeletDir));
-    for (const who of ['kubelet', 'agent'] as const) {
-      const access = await this.#options.access(who);
-      writeKubeconfig(this.#kubeconfig(who), accessThrough(access, this.#api.endpoint));
-    }
+    await this.#login('kubelet');
+    for (const index of this.#drivers.keys()) await this.#login('agent', index);
     for (const part of ['runtime', 'plugin', 'kubelet', 'agent'] as const) this.#start(part);
+    for (const index of this.#drivers.slice(1).keys()) {
+      for (const part of ['plugin', 'agent'] as const) this.#start(part, index + 1);
+    }
     await eventually(() => this.#runtime().list(), {
       what: `the runtime of ${this.name} to answer`,
     });
@@ -181,34 +187,54 @@ export class ProcessMachine implements Machine {
     await Promise.all([this.#api.close(), this.#storage.close()]);
   }
 
+  get #drivers(): readonly MachineDriver[] {
+    return [this.#options, ...(this.#options.otherDrivers ?? [])];
+  }
+
+  async #login(who: 'kubelet' | 'agent', driver = 0): Promise<void> {
+    const access = await this.#options.access(who, this.#drivers[driver]?.driverName ?? '');
+    writeKubeconfig(
+      this.#kubeconfig(partName(who, driver)),
+      accessThrough(access, this.#api.endpoint),
+    );
+  }
+
   async #kill(part: Part): Promise<void> {
     await this.#parts.get(part)?.kill();
     this.#parts.delete(part);
   }
 
-  #start(part: Part): void {
-    const args = this.#command(part);
+  /** `driver`: for which of them, where each has one of its own. */
+  #start(part: Part, driver = 0): void {
+    const args = this.#command(part, driver);
     if (args === undefined) return;
     const { name, runId, folder } = this.#options;
     const child = new ManagedProcess({
-      name: `${name}-${part}`,
+      name: `${name}-${partName(part, driver)}`,
       command: process.execPath,
       args,
       // Starting a dozen processes at once is much of a test's time; they share the compiled code.
       env: { NODE_COMPILE_CACHE: join(folder, 'compile-cache') },
-      logFile: join(this.#folder('logs'), `${part}.log`),
+      logFile: join(this.#folder('logs'), `${partName(part, driver)}.log`),
       runId,
     });
-    this.#parts.set(part, child);
+    this.#parts.set(partName(part, driver), child);
   }
 
-  #command(part: Part): readonly string[] | undefined {
+  #command(part: Part, driver: number): readonly string[] | undefined {
     const { host, port } = this.#storage.endpoint;
     const memory = this.#folder('memory');
     return machineCommand(part, {
       ...this.#options,
-      kubeconfig: this.#kubeconfig(part),
-      csiSocket: this.#socket('csi'),
+      ...this.#drivers[driver],
+      kubeconfig: this.#kubeconfig(partName(part, driver)),
+      csiSocket: this.#socket(partName('csi', driver)),
+      plugins: new Map(
+        this.#drivers.map(({ driverName }, index) => [
+          driverName,
+          this.#socket(partName('csi', index)),
+        ]),
+      ),
       runtimeSocket: this.#socket('runtime'),
       kubeletDir: this.kubeletDir,
       mountinfoFile: this.mountinfoFile,
@@ -227,13 +253,18 @@ export class ProcessMachine implements Machine {
   }
 
   /** Each has a name of its own for the API server's journal. */
-  #kubeconfig(part: Part): string {
+  #kubeconfig(part: string): string {
     return join(this.#folder('memory'), `kubeconfig-${part}`);
   }
 
   #folder(name: 'disk' | 'memory' | 'logs'): string {
     return join(this.#options.folder, this.name, name);
   }
+}
+
+/** `agent` of the first driver, `agent-2` of the second. */
+function partName(part: string, driver: number): string {
+  return driver === 0 ? part : `${part}-${driver + 1}`;
 }
 
 /** The root and the kubelet's directory, both shared, as on a host that runs a kubelet. */
