@@ -4,13 +4,17 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # npm's own note of what is installed: older than the lock file means out of date.
 installed := node_modules/.package-lock.json
 
-.PHONY: test check demo bundle
+.PHONY: test check e2e demo bundle
 
 test: $(installed)
 	@node test/run.ts all
 
 check: $(installed)
 	@node test/run.ts check
+
+# Needs Go, or KUBEBUILDER_ASSETS, to have a real control plane.
+e2e: $(installed)
+	@node test/run.ts e2e
 
 demo: bundle
 	@node test/demo/demo.ts

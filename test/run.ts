@@ -1,53 +1,77 @@
 /**
- * Runs the stages of `npm run check` or of `npm test`, all of them even if one fails, and closes
- * with one line for the whole: `N passed, N failed`.
+ * Runs the stages of `npm run check`, `npm test` or `make e2e`, all of them even if one fails, and
+ * closes with one line for the whole: `N passed, N failed`.
  */
 import { spawnSync } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { whyNoBinaries } from './cluster/binaries.ts';
+
+/** `check` is what runs before each commit; `e2e` needs a real control plane. */
+type Plan = 'check' | 'all' | 'e2e';
 
 interface Stage {
   readonly name: string;
-  /** `check` is what runs before each commit; `all` runs everything. */
-  readonly plan: 'check' | 'all';
+  readonly plans: readonly Plan[];
   /** A command that counts as one test, or where the tests for jest are. */
   readonly run: { readonly command: readonly string[] } | { readonly tests: readonly string[] };
+  /** With a real control plane, which is started for the stage. */
+  readonly cluster?: true;
+  /** What hangs for so long is not slow but stuck; default 15. */
+  readonly timeoutMinutes?: number;
 }
+
+const early: readonly Plan[] = ['check', 'all'];
+const late: readonly Plan[] = ['all'];
 
 /** The order is that of speed: what fails sooner tells sooner. */
 const stages: readonly Stage[] = [
-  { name: 'types', plan: 'check', run: { command: ['tsc', '--noEmit'] } },
+  { name: 'types', plans: early, run: { command: ['tsc', '--noEmit'] } },
   {
     name: 'lint',
-    plan: 'check',
+    plans: early,
     run: { command: ['oxlint', '--type-aware', 'src', 'test', 'build'] },
   },
-  { name: 'format', plan: 'check', run: { command: ['biome', 'ci', '.'] } },
+  { name: 'format', plans: early, run: { command: ['biome', 'ci', '.'] } },
   {
     name: 'unit and architecture',
-    plan: 'check',
+    plans: early,
     run: { tests: ['test/unit', 'test/architecture.test.ts'] },
   },
-  { name: 'bundle', plan: 'all', run: { command: ['node', 'build/bundle.ts'] } },
-  { name: 'the bundle at work', plan: 'all', run: { tests: ['test/bundle.test.ts'] } },
-  { name: 'demo', plan: 'all', run: { command: ['node', 'test/demo/demo.ts'] } },
-  { name: 'contract', plan: 'all', run: { tests: ['test/contract'] } },
+  { name: 'bundle', plans: [...late, 'e2e'], run: { command: ['node', 'build/bundle.ts'] } },
+  { name: 'the bundle at work', plans: late, run: { tests: ['test/bundle.test.ts'] } },
+  { name: 'demo', plans: late, run: { command: ['node', 'test/demo/demo.ts'] } },
+  { name: 'contract', plans: late, run: { tests: ['test/contract'] } },
   {
     name: 'simulation',
-    plan: 'all',
+    plans: late,
     run: { command: ['node', 'test/simulation/simulate.ts', '--seeds', '200'] },
   },
   {
     name: 'the leader killed at every request',
-    plan: 'all',
+    plans: late,
     run: { command: ['node', 'test/simulation/simulate.ts', '--leader-kills'] },
   },
   {
     name: 'mutants that the simulation must catch',
-    plan: 'all',
+    plans: late,
     run: { command: ['node', 'test/simulation/simulate.ts', '--mutants'] },
+  },
+  {
+    name: 'build of the control plane',
+    plans: ['e2e'],
+    run: { command: ['node', 'test/cluster/build.ts'] },
+    cluster: true,
+    timeoutMinutes: 60,
+  },
+  {
+    name: 'end to end',
+    plans: ['e2e'],
+    run: { tests: ['test/e2e'] },
+    cluster: true,
+    timeoutMinutes: 60,
   },
 ];
 
@@ -55,9 +79,6 @@ interface Count {
   readonly passed: number;
   readonly failed: number;
 }
-
-/** What hangs for so long is not slow but stuck. */
-const stageTimeoutMs = 15 * 60_000;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -68,38 +89,47 @@ const environment = {
 };
 
 function main(plan: string | undefined): void {
-  if (plan !== 'check' && plan !== 'all') {
-    console.error('usage: node test/run.ts check|all');
+  if (plan !== 'check' && plan !== 'all' && plan !== 'e2e') {
+    console.error('usage: node test/run.ts check|all|e2e');
     process.exit(2);
   }
+  const notRun: string[] = [];
   const counts = stages
-    .filter((stage) => plan === 'all' || stage.plan === 'check')
+    .filter((stage) => stage.plans.includes(plan))
     .map((stage) => {
       console.log(`\n=== ${stage.name}`);
-      const count =
-        'command' in stage.run ? runCommand(stage.run.command) : runJest(stage.run.tests);
+      const obstacle = stage.cluster === true ? whyNoBinaries() : undefined;
+      if (obstacle !== undefined) notRun.push(`NOT RUN: ${stage.name}: ${obstacle}`);
+      const count = obstacle === undefined ? runStage(stage) : skipped(1);
       console.log(`=== ${stage.name}: ${count.passed} passed, ${count.failed} failed`);
       return count;
     });
   counts.push(strayTests());
   const passed = counts.reduce((sum, count) => sum + count.passed, 0);
   const failed = counts.reduce((sum, count) => sum + count.failed, 0);
-  console.log(`\n${passed} passed, ${failed} failed`);
+  console.log(['', ...notRun, `${passed} passed, ${failed} failed`].join('\n'));
   process.exitCode = failed === 0 ? 0 : 1;
 }
 
-function runCommand([program, ...parameters]: readonly string[]): Count {
-  return execute(program as string, parameters)
-    ? { passed: 1, failed: 0 }
-    : { passed: 0, failed: 1 };
+/** Nobody reads "skipped" in a log of CI, so there a skipped test is a failed one. */
+function skipped(count: number): Count {
+  return { passed: 0, failed: process.env.CI === 'true' ? count : 0 };
 }
 
-function execute(program: string, parameters: readonly string[]): boolean {
+function runStage(stage: Stage): Count {
+  const timeoutMs = (stage.timeoutMinutes ?? 15) * 60_000;
+  if ('tests' in stage.run) return runJest(stage.run.tests, stage.cluster === true, timeoutMs);
+  const [program, ...parameters] = stage.run.command;
+  const succeeded = execute(program as string, parameters, timeoutMs);
+  return succeeded ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
+function execute(program: string, parameters: readonly string[], timeout: number): boolean {
   const { status, signal, error } = spawnSync(program, parameters, {
     cwd: root,
     env: environment,
     stdio: 'inherit',
-    timeout: stageTimeoutMs,
+    timeout,
   });
   if (error !== undefined) console.error(`${program}: ${error.message}`);
   if (signal !== null) console.error(`${program}: ended by ${signal}`);
@@ -116,18 +146,22 @@ interface JestReport {
   readonly numRuntimeErrorTestSuites: number;
 }
 
-function runJest(tests: readonly string[]): Count {
+function runJest(tests: readonly string[], cluster: boolean, timeoutMs: number): Count {
   const folder = mkdtempSync(join(tmpdir(), 'csi-failover-tests-'));
   try {
     const report = join(folder, 'report.json');
-    const succeeded = execute('node', [
+    const jest = [
       '--experimental-vm-modules',
       '--disable-warning=ExperimentalWarning',
       'node_modules/jest/bin/jest.js',
       '--json',
       `--outputFile=${report}`,
+      // What is measured there has the computer to itself.
+      ...(cluster ? ['--runInBand'] : []),
       ...tests,
-    ]);
+    ];
+    const parameters = cluster ? ['test/cluster/with-cluster.ts', 'node', ...jest] : jest;
+    const succeeded = execute('node', parameters, timeoutMs);
     return countJest(JSON.parse(readFileSync(report, 'utf8')) as JestReport, succeeded);
   } catch (error) {
     console.error(`jest left no report: ${String(error)}`);
@@ -140,9 +174,8 @@ function runJest(tests: readonly string[]): Count {
 function countJest(report: JestReport, succeeded: boolean): Count {
   const notRun = report.numPendingTests + report.numTodoTests;
   if (notRun > 0) console.log(`${notRun} skipped`);
-  // Nobody reads "skipped" in a log of CI, so there a skipped test is a failed one.
-  const skipped = process.env.CI === 'true' ? notRun : 0;
-  const failed = report.numFailedTests + report.numRuntimeErrorTestSuites + skipped;
+  const { numFailedTests, numRuntimeErrorTestSuites } = report;
+  const failed = numFailedTests + numRuntimeErrorTestSuites + skipped(notRun).failed;
   // Jest may fail without a failed test: a leak, a coverage threshold, no tests at all.
   return { passed: report.numPassedTests, failed: succeeded ? failed : Math.max(1, failed) };
 }
