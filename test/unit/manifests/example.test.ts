@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { loadYaml } from '@kubernetes/client-node';
 import type { Config } from '../../../src/shared/config.ts';
+import { driverLabel } from '../../../src/shared/names.ts';
 import { readConfig } from '../../../src/shared/read-config.ts';
 import {
   type Container,
@@ -53,6 +54,12 @@ describe('the rights of the example', () => {
       unsetOnly: true,
       setRoleBindingSubjects: 'allServiceAccounts',
     });
+  });
+
+  it('say whose heartbeats the agents write', () => {
+    const csiDriver = objectsOf(example).find(({ kind }) => kind === 'CSIDriver');
+    const pairs = (kustomization.labels ?? []).map((label) => label.pairs);
+    expect(pairs).toEqual([{ [driverLabel]: csiDriver?.metadata.name }]);
   });
 
   it('have names of their own, so that two drivers do not take them from each other', () => {

@@ -1,5 +1,5 @@
 import { base, type Manifest, objectsOf, type Rule } from './manifest.ts';
-import { driverNamespace } from './requests.ts';
+import { type Access, driverNamespace } from './requests.ts';
 
 export const objects = objectsOf(base);
 
@@ -33,6 +33,23 @@ export function grants(): readonly Grant[] {
       ),
     );
   });
+}
+
+/** As the RBAC authorizer does it; nothing here uses wildcards, which a test forbids. */
+export function allows(grant: Grant, access: Access): boolean {
+  return (
+    grant.verb === access.verb &&
+    grant.group === access.group &&
+    grant.resource === access.resource &&
+    (grant.namespace === '*' || grant.namespace === access.namespace) &&
+    (grant.names === undefined || grant.names.includes(access.name))
+  );
+}
+
+/** In words, for whoever reads that a test failed. */
+export function textOf({ verb, group, resource, namespace, names }: Grant): string {
+  const named = names === undefined ? '' : ` ${names.join(', ')}`;
+  return `${verb} ${group}/${resource}${named} in ${namespace}`;
 }
 
 export function isBinding({ kind }: Manifest): boolean {

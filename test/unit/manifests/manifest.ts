@@ -14,7 +14,7 @@ export interface Manifest {
   readonly rules?: readonly Rule[];
   readonly roleRef?: { readonly kind: string; readonly name: string };
   readonly subjects?: readonly Subject[];
-  readonly spec?: Workload;
+  readonly spec?: Workload & Policy & PolicyBinding;
 }
 
 export interface Rule {
@@ -36,6 +36,33 @@ export interface Workload {
   readonly template?: {
     readonly metadata: { readonly labels: Readonly<Record<string, string>> };
     readonly spec: PodSpec;
+  };
+}
+
+/** Of a ValidatingAdmissionPolicy. */
+export interface Policy {
+  readonly failurePolicy?: string;
+  readonly paramKind?: { readonly kind: string };
+  readonly matchConditions?: readonly Expression[];
+  readonly variables?: readonly Expression[];
+  readonly validations?: readonly (Expression & {
+    readonly reason: string;
+    readonly message: string;
+  })[];
+}
+
+/** In CEL. */
+export interface Expression {
+  readonly expression: string;
+}
+
+export interface PolicyBinding {
+  readonly policyName?: string;
+  readonly validationActions?: readonly string[];
+  readonly paramRef?: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly parameterNotFoundAction: string;
   };
 }
 
@@ -106,6 +133,8 @@ export interface Kustomization {
   readonly nameSuffix?: string;
   readonly resources: readonly string[];
   readonly transformers?: readonly string[];
+  readonly configurations?: readonly string[];
+  readonly labels?: readonly { readonly pairs: Readonly<Record<string, string>> }[];
 }
 
 export interface NamespaceTransformer {
@@ -145,12 +174,12 @@ export function objectsOf(folder: string): readonly Manifest[] {
 
 /** Every file that has an effect; another one below manifests/ would only look as if it had. */
 export function usedFiles(folder: string): readonly string[] {
-  const { resources, transformers = [] } = readKustomization(folder);
+  const { resources, transformers = [], configurations = [] } = readKustomization(folder);
   const folders = resources.map((resource) => join(folder, resource)).filter(isFolder);
   return [
     join(folder, 'kustomization.yaml'),
     ...resourceFiles(folder),
-    ...transformers.map((name) => join(folder, name)),
+    ...[...transformers, ...configurations].map((name) => join(folder, name)),
     ...folders.flatMap(usedFiles),
   ];
 }

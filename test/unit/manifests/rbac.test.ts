@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { type Grant, grants, isBinding, objects, roleOf } from './grants.ts';
+import { allows, grants, isBinding, objects, roleOf, textOf } from './grants.ts';
 import { base } from './manifest.ts';
 import {
   type Access,
@@ -9,22 +9,6 @@ import {
   accessOfObserver,
   driverNamespace,
 } from './requests.ts';
-
-/** As the RBAC authorizer does it; nothing here uses wildcards, which a test forbids. */
-function allows(grant: Grant, access: Access): boolean {
-  return (
-    grant.verb === access.verb &&
-    grant.group === access.group &&
-    grant.resource === access.resource &&
-    (grant.namespace === '*' || grant.namespace === access.namespace) &&
-    (grant.names === undefined || grant.names.includes(access.name))
-  );
-}
-
-function text({ verb, group, resource, namespace, names }: Grant): string {
-  const named = names === undefined ? '' : ` ${names.join(', ')}`;
-  return `${verb} ${group}/${resource}${named} in ${namespace}`;
-}
 
 const roles = [
   ['csi-failover-observer', 'csi-failover-controller', accessOfObserver],
@@ -52,7 +36,7 @@ describe.each(roles)('%s', (role, account, accessesOf) => {
 
   it('allows nothing that the code never asks for', () => {
     const unused = granted.filter((grant) => !accesses.some((access) => allows(grant, access)));
-    expect(unused.map(text)).toEqual([]);
+    expect(unused.map(textOf)).toEqual([]);
   });
 });
 
