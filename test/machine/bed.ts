@@ -34,6 +34,8 @@ export type { Change };
 export interface BedOptions {
   /** Beds on one cluster must differ in it, and in the names of their machines. */
   readonly driverName?: string;
+  /** More drivers on the same machines and the same array, each with an installation of ours. */
+  readonly otherDriverNames?: readonly string[];
   /** Names of the workers; default three. They are created, and booted by `bootAll`. */
   readonly machines?: readonly string[];
   /** Controller replicas; default 2. */
@@ -43,6 +45,8 @@ export interface BedOptions {
   readonly controllerFlags?: readonly string[];
   readonly agentFlags?: readonly string[];
   readonly kubeletFlags?: readonly string[];
+  /** How often a pod writes to each of its volumes; default 200 ms. */
+  readonly writeIntervalMs?: number;
 }
 
 /** What this checkout builds. */
@@ -54,16 +58,23 @@ const collections = {
   Pod: 'pods',
 } as const;
 
+/** One driver with what stands beside it, but for the machines' parts. */
+export interface Installation<F extends Foundation> {
+  readonly driverName: string;
+  readonly namespace: string;
+  readonly foundation: F;
+  /** The driver's process that external-attacher calls. */
+  readonly attacherDriver: ManagedProcess;
+  readonly replicas: readonly ControllerReplica[];
+}
+
 interface Parts<F extends Foundation> {
   readonly runId: string;
   readonly folder: string;
-  readonly driverName: string;
-  readonly foundation: F;
+  readonly installations: readonly [Installation<F>, ...Installation<F>[]];
   readonly api: ApiClient;
   readonly array: ArrayAdmin;
-  readonly attacherDriver: ManagedProcess;
   readonly machines: readonly ProcessMachine[];
-  readonly replicas: readonly ControllerReplica[];
   readonly things: AsyncDisposableStack;
 }
 
@@ -108,6 +119,8 @@ export class MachineBed<F extends Foundation> implements AsyncDisposable {
   /** The driver's process that external-attacher calls. */
   readonly attacherDriver: ManagedProcess;
   readonly replicas: readonly ControllerReplica[];
+  /** The first one is what stands above. */
+  readonly installations: readonly Installation<F>[];
   /** Everything that happened to any object since the bed stands. */
   readonly changes: Change[] = [];
   /** The API as a person uses it, past all proxies. */
@@ -118,12 +131,14 @@ export class MachineBed<F extends Foundation> implements AsyncDisposable {
   constructor(parts: Parts<F>) {
     this.runId = parts.runId;
     this.folder = parts.folder;
-    this.driverName = parts.driverName;
-    this.foundation = parts.foundation;
+    const [first] = parts.installations;
+    this.installations = parts.installations;
+    this.driverName = first.driverName;
+    this.foundation = first.foundation;
+    this.attacherDriver = first.attacherDriver;
+    this.replicas = first.replicas;
     this.api = parts.api;
     this.array = parts.array;
-    this.attacherDriver = parts.attacherDriver;
-    this.replicas = parts.replicas;
     this.#machines = parts.machines;
     this.#things = parts.things;
     this.foundation.subscribe((change) => this.changes.push(change));
@@ -141,7 +156,8 @@ export class MachineBed<F extends Foundation> implements AsyncDisposable {
 
   /** Switches everything on and waits until every Node is Ready and knows the driver. */
   async bootAll(withinMs = 60_000): Promise<void> {
-    await Promise.all(this.replicas.map((replica) => replica.start()));
+    const replicas = this.installations.flatMap((one) => one.replicas);
+    await Promise.all(replicas.map((replica) => replica.start()));
     await Promise.all(this.#machines.map((machine) => machine.boot()));
     await eventually(() => this.#machines.every(({ name }) => this.#isUp(name)), {
       what: 'all nodes to be Ready with the driver registered',
@@ -196,7 +212,9 @@ export class MachineBed<F extends Foundation> implements AsyncDisposable {
     const drivers = this.foundation.find('csinodes', name)?.spec.drivers ?? [];
     return (
       conditions.some(({ type, status }) => type === 'Ready' && status === 'True') &&
-      drivers.some((driver) => driver.name === this.driverName)
+      this.installations.every(({ driverName: wanted }) =>
+        drivers.some((driver) => driver.name === wanted),
+      )
     );
   }
 }
@@ -223,9 +241,8 @@ async function assemble<F extends Foundation>(
 ): Promise<Parts<F>> {
   const runId = `bed-${randomUUID().slice(0, 8)}`;
   const { path: folder } = things.use(new ScratchFolder('bed-'));
-  const { bundle } = options;
   const array = await startArrayProcess(runId, folder, things);
-  const site = {
+  const site: Site = {
     runId,
     folder,
     driverName: options.driverName ?? driverName,
@@ -233,47 +250,80 @@ async function assemble<F extends Foundation>(
     machines: options.machines ?? ['worker-a', 'worker-b', 'worker-c'],
     csiAddress: `unix:${join(folder, 'attacher.sock')}`,
   };
-  const attacherDriver = things.use(await startAttacherDriver(site, array));
-  const foundation = things.use(await lay(site));
-  const common = { ...site, api: foundation.endpoint, bundle };
-  const replicas: ControllerReplica[] = [];
-  for (let number = 1; number <= (options.replicas ?? 2); number += 1) {
-    const name = `controller-${number}`;
-    const replica = {
-      ...common,
-      name,
-      access: () => foundation.access({ kind: 'controller', name }),
-      arrayAdmin: array.admin,
-      flags: options.controllerFlags ?? [],
+  const install = { lay, options, array, things };
+  const first = await installDriver(site, 'controller', install);
+  const installations: [Installation<F>, ...Installation<F>[]] = [first];
+  for (const name of options.otherDriverNames ?? []) {
+    const number = installations.length + 1;
+    const other: Site = {
+      ...site,
+      driverName: name,
+      namespace: `${site.namespace}-${number}`,
+      // They are of the first one's site, and go with it.
+      machines: [],
+      csiAddress: `unix:${join(folder, `attacher-${number}.sock`)}`,
     };
-    replicas.push(things.use(await ControllerReplica.create(replica)));
+    installations.push(await installDriver(other, `controller-of-${number}`, install));
   }
   const machines: ProcessMachine[] = [];
   for (const name of site.machines) {
-    const { agentFlags = [], kubeletFlags = [] } = options;
-    const machine = {
-      ...common,
+    const { bundle, agentFlags = [], kubeletFlags = [], writeIntervalMs } = options;
+    const machine = await ProcessMachine.create({
+      ...site,
       name,
-      access: (kind: 'agent' | 'kubelet') => foundation.access({ kind, node: name }),
+      api: first.foundation.endpoint,
+      bundle,
+      otherDrivers: installations.slice(1),
+      access: (kind, driver) => {
+        const own = installations.find((one) => one.driverName === driver) ?? first;
+        return own.foundation.access({ kind, node: name });
+      },
       nbd: array.nbd,
       agentFlags,
       kubeletFlags,
-    };
-    machines.push(things.use(await ProcessMachine.create(machine)));
+      ...(writeIntervalMs === undefined ? {} : { writeIntervalMs }),
+    });
+    machines.push(things.use(machine));
   }
-  const api = things.use(new ApiClient(await foundation.access({ kind: 'person' })));
-  return {
-    runId,
-    folder,
-    driverName: site.driverName,
-    foundation,
-    api,
-    array: new ArrayAdmin(array.admin),
-    attacherDriver,
-    machines,
-    replicas,
+  const api = things.use(new ApiClient(await first.foundation.access({ kind: 'person' })));
+  const admin = new ArrayAdmin(array.admin);
+  return { runId, folder, installations, api, array: admin, machines, things };
+}
+
+/** A driver with its attacher, and our replicas beside it, which are not started yet. */
+async function installDriver<F extends Foundation>(
+  site: Site,
+  replicaName: string,
+  {
+    lay,
+    options,
+    array,
     things,
-  };
+  }: {
+    readonly lay: LayFoundation<F>;
+    readonly options: BedOptions;
+    readonly array: ArrayAddresses;
+    readonly things: AsyncDisposableStack;
+  },
+): Promise<Installation<F>> {
+  const { driverName, namespace } = site;
+  const attacherDriver = things.use(await startAttacherDriver(site, array));
+  const foundation = things.use(await lay(site));
+  const replicas: ControllerReplica[] = [];
+  for (let number = 1; number <= (options.replicas ?? 2); number += 1) {
+    const name = `${replicaName}-${number}`;
+    const replica = await ControllerReplica.create({
+      ...site,
+      name,
+      api: foundation.endpoint,
+      access: () => foundation.access({ kind: 'controller', name }),
+      arrayAdmin: array.admin,
+      bundle: options.bundle,
+      flags: options.controllerFlags ?? [],
+    });
+    replicas.push(things.use(replica));
+  }
+  return { driverName, namespace, foundation, attacherDriver, replicas };
 }
 
 interface ArrayAddresses {
@@ -311,7 +361,7 @@ function firstLine(child: ManagedProcess): string {
 
 /** The driver that external-attacher speaks to: beside neither replica, so that both may die. */
 async function startAttacherDriver(
-  { runId, folder, driverName, csiAddress }: Site,
+  { runId, folder, driverName, namespace, csiAddress }: Site,
   array: ArrayAddresses,
 ): Promise<ManagedProcess> {
   const child = new ManagedProcess({
@@ -324,7 +374,7 @@ async function startAttacherDriver(
       `--driver-name=${driverName}`,
       `--array-admin=${array.admin}`,
     ],
-    logFile: join(folder, 'attacher-driver.log'),
+    logFile: join(folder, `attacher-driver-${namespace}.log`),
     runId,
   });
   await eventually(() => child.tail().includes('ready'), { what: 'the driver of the attacher' });
