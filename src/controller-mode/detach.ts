@@ -3,7 +3,7 @@ import { keyOf, uniqueVolumeName } from '../shared/model.ts';
 import { outOfServiceTaint, outOfServiceValue } from '../shared/names.ts';
 import type { FencedVolume } from '../shared/record.ts';
 import { type Action, action } from './actions.ts';
-import { type Episode, hasOutOfService } from './episode.ts';
+import { type Episode, type Member, hasOutOfService, isSent } from './episode.ts';
 import { clearOutOfService, foreignOutOfService, siblingOutOfService } from './out-of-service.ts';
 import { outOfServiceCapMs } from './policy.ts';
 import {
@@ -21,6 +21,7 @@ import type { Wanted } from './wanted.ts';
  * out-of-service taint attach/detach looks every 100 ms; the hold goes when node status does not
  * name the volume any more. Slow: the hold goes at once and attach/detach notices within its 60 s
  * sync. `evicting`: a pod is still about to be evicted, so the taint, which is short, waits.
+ * Arrays revoke one volume after the other: once set it stands until the stragglers are through.
  */
 export function detach(episode: Episode, evicting: boolean, wanted: Wanted): void {
   const { situation, record, node } = episode;
@@ -32,7 +33,10 @@ export function detach(episode: Episode, evicting: boolean, wanted: Wanted): voi
   );
   const fast = node !== undefined && !isFastPathSpent(episode) && mayDetachFast(episode);
   if (node !== undefined) {
-    taintOutOfService(episode, node, { useful: fast && counted.length > 0, evicting, wanted });
+    const needed = counted.length > 0;
+    const awaited = evicting || episode.members.some((member) => isStraggler(episode, member));
+    const useful = fast && (needed || (awaited && hasOutOfService(episode)));
+    taintOutOfService(episode, node, { useful, evicting, wanted });
   }
   // The hold is the only trace of the fence until the record says Fenced.
   if (record.phase === 'Intent') return;
@@ -48,6 +52,11 @@ function unused(episode: Episode): { volume: FencedVolume; attachment: Attachmen
     if (attachment === undefined || !isConfirmed(state, attachment)) return [];
     return usersOf(state, nodeName, volume.pv).length === 0 ? [{ volume, attachment }] : [];
   });
+}
+
+/** Runs still, and the fence of a volume of it is on its way or just confirmed. */
+function isStraggler(episode: Episode, { pod, intent }: Member): boolean {
+  return !isFinished(pod) && intent.volumes.some((volume) => isSent(episode, volume));
 }
 
 /** The taint is used once in an episode and stands for 5 s at most, whatever happens. */
@@ -104,7 +113,8 @@ function dropHold(episode: Episode, attachment: AttachmentView, wanted: Wanted):
  * taint is about the whole node: PodGC force-deletes every terminating pod there, and
  * attach/detach detaches every volume that nobody wants any more without asking whether it is
  * still mounted (pkg/controller/podgc, attachdetach/reconciler). So it is used only while no pod
- * of others is on its way out and every VolumeAttachment of others is wanted by a living pod.
+ * of others is on its way out, nor one of ours that still has a volume, and every VolumeAttachment
+ * of others is wanted by a living pod.
  */
 function mayDetachFast(episode: Episode): boolean {
   const { situation, node, record, verdict, members } = episode;
@@ -113,6 +123,7 @@ function mayDetachFast(episode: Episode): boolean {
   const own = new Set(members.map(({ pod }) => pod.uid));
   const others = podsOn(state, nodeName).filter((pod) => !own.has(pod.uid));
   if (others.some((pod) => pod.deleting)) return false;
+  if (members.some((member) => member.pod.deleting && !isFenced(episode, member))) return false;
   const fenced = new Set(record.volumes.map(({ pv }) => pv));
   const wanted = wantedBy(
     episode,
@@ -126,6 +137,15 @@ function mayDetachFast(episode: Episode): boolean {
     // A kubelet that works may finish a pod at any moment; only what is restarted stays wanted.
     const steady = verdict.kind === 'Lost' || verdict.kind === 'Gone' || users.some(isSteady);
     return users.length > 0 && steady;
+  });
+}
+
+/** Its volumes are taken away, each of them. */
+function isFenced({ situation }: Episode, { intent }: Member): boolean {
+  const { state, nodeName } = situation;
+  return intent.volumes.every(({ pv }) => {
+    const attachment = attachmentOf(state, nodeName, pv);
+    return attachment === undefined || isConfirmed(state, attachment);
   });
 }
 

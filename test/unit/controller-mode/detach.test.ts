@@ -116,6 +116,35 @@ describe('the out-of-service taint', () => {
     expect(world.steps()).toEqual([set]);
   });
 
+  it('stays for pods whose volumes are being taken away at this moment, 5 s at most', () => {
+    const world = evicted();
+    world.workload('db-0', 'n1');
+    world.record('n1', ['web-0', 'db-0'], { phase: 'Fenced' });
+    world.mark('db-0');
+    world.stage('db-0', 'n1', 'fencing');
+    world.outOfService('n1');
+    world.attachedOn('n1', 'db-0');
+    expect(world.steps()).toEqual([dropHold]);
+    world.stage('db-0', 'n1', 'held');
+    expect(world.steps()).toEqual([dropHold, 'Evict default/db-0']);
+    world.remove(world.findPod('db-0'));
+    expect(world.steps()).toEqual([dropHold]);
+    expect(world.pass(5_000).steps()).toEqual([clear, 'DropHold va-db-0-n1', dropHold]);
+  });
+
+  it('is not set while a pod of the episode is deleted before its volume is taken away', () => {
+    const world = evicted();
+    world.workload('db-0', 'n1', { deleting: true });
+    world.record('n1', ['web-0', 'db-0'], { phase: 'Fenced' });
+    world.mark('db-0');
+    world.stage('db-0', 'n1', 'fencing');
+    world.attachedOn('n1', 'web-0', 'db-0');
+    // PodGC would end it by force, and a replacement would come before the fence.
+    expect(world.steps()).toEqual([dropHold]);
+    world.outOfService('n1');
+    expect(world.steps()).toEqual([clear, dropHold]);
+  });
+
   it('is not set before the record says that something was fenced', () => {
     const world = evicted();
     world.record('n1', ['web-0'], { phase: 'Intent' });
