@@ -18,6 +18,7 @@ import type { Endpoint } from './proxy.ts';
 import { ScratchFolder } from './scratch-folder.ts';
 import {
   claimObject,
+  otherVolumes,
   pvObject,
   slotOfPlan,
   volumeHandle,
@@ -168,10 +169,11 @@ export class MachineBed<F extends Foundation> implements AsyncDisposable {
   /** Creates volume, claim and workload; does not wait for anything. */
   async addWorkload(plan: WorkloadPlan): Promise<void> {
     await this.foundation.createNamespace(plan.namespace);
-    if (plan.shares === undefined) {
-      await this.array.create(volumeHandle(plan));
-      const claim = must(await this.api.create('persistentvolumeclaims', claimObject(plan)));
-      must(await this.api.create('persistentvolumes', pvObject(plan, claim.metadata.uid)));
+    const own = plan.shares === undefined ? [plan] : [];
+    for (const volume of [...own, ...otherVolumes(plan)]) {
+      await this.array.create(volumeHandle(volume));
+      const claim = must(await this.api.create('persistentvolumeclaims', claimObject(volume)));
+      must(await this.api.create('persistentvolumes', pvObject(volume, claim.metadata.uid)));
     }
     must(await this.api.create(collections[plan.kind], workloadObject(plan)));
   }

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../src/shared/effect.ts';
 
-/** A workload of one pod with one volume. */
+/** A workload of one pod, with one volume if nothing else is said. */
 export interface WorkloadPlan {
   /** `Pod`: a bare one, which nobody creates again. */
   readonly kind: 'StatefulSet' | 'Deployment' | 'Pod';
@@ -13,6 +13,8 @@ export interface WorkloadPlan {
   /** Where the pod may run; for machines that share a cluster with others. Default: anywhere. */
   readonly nodes?: readonly string[];
   readonly driverName: string;
+  /** Of each of these drivers it has a volume, too. */
+  readonly otherDrivers?: readonly string[];
   /** Default ReadWriteOnce. */
   readonly accessMode?: 'ReadWriteOnce' | 'ReadWriteMany';
   /** Uses the volume of this plan of the same namespace, which must be there, instead of its own. */
@@ -27,6 +29,13 @@ export function claimName({ kind, name, shares }: WorkloadPlan): string {
 
 export function volumeHandle({ namespace, name, shares }: WorkloadPlan): string {
   return shares === undefined ? `vol-${namespace}-${name}` : volumeHandle(shares);
+}
+
+/** The volumes that the plan needs beside its own, each as if it were a workload's. */
+export function otherVolumes({ namespace, name, otherDrivers }: WorkloadPlan): WorkloadPlan[] {
+  return (otherDrivers ?? []).map((driverName, index) => {
+    return { kind: 'Pod', namespace, name: `${name}-${index + 2}`, driverName };
+  });
 }
 
 /** `namespace/…` as the array's journal names the plan's writers. */
@@ -104,7 +113,10 @@ export function workloadObject(plan: WorkloadPlan): JsonObject {
 
 function podTemplate(plan: WorkloadPlan): { metadata: JsonObject; spec: JsonObject } {
   const { kind, name, labels, annotations, tolerations, nodes } = plan;
-  const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: claimName(plan) } }];
+  const claims = [...(kind === 'StatefulSet' ? [] : [plan]), ...otherVolumes(plan)].map(claimName);
+  const volumes = claims.map((claim) => {
+    return { name: claim, persistentVolumeClaim: { claimName: claim } };
+  });
   return {
     metadata: { labels: { app: name, ...labels }, ...(annotations && { annotations }) },
     spec: {
@@ -112,7 +124,7 @@ function podTemplate(plan: WorkloadPlan): { metadata: JsonObject; spec: JsonObje
       containers: [{ name, image: `example.test/${name}:1` }],
       ...(tolerations && { tolerations }),
       ...(nodes && { affinity: { nodeAffinity: affinityTo(nodes) } }),
-      ...(kind === 'StatefulSet' ? {} : { volumes }),
+      volumes,
     },
   };
 }
