@@ -6,11 +6,12 @@ import { existsSync } from 'node:fs';
 import { driverLabel, enabledLabel, heartbeatLease, leaderLease } from '../../src/shared/names.ts';
 import { ClusterFoundation, type ClusterFoundationOptions } from '../cluster/cluster-foundation.ts';
 import { type Cluster, sharedCluster } from '../cluster/start-cluster.ts';
-import { type BedOptions, bundlePath, driverNamespace, startBedOn } from '../machine/bed.ts';
+import type { JournalEntry } from '../array/judge.ts';
+import { type BedOptions, bundlePath, startBedOn } from '../machine/bed.ts';
 import { eventually } from '../machine/eventually.ts';
-import type { WorkloadPlan } from '../machine/workload-objects.ts';
+import { slotOfPlan, type WorkloadPlan } from '../machine/workload-objects.ts';
 import { shownEvent } from '../demo/describe.ts';
-import type { AnyObject, ResourceName } from '../model/objects.ts';
+import type { AnyObject, Lease, ResourceName } from '../model/objects.ts';
 import { BedStage } from '../scenarios/bed-stage.ts';
 import { fence, shortSettings } from '../scenarios/stage.ts';
 
@@ -20,6 +21,8 @@ export type { Mark } from '../scenarios/bed-stage.ts';
 export interface Scene {
   readonly name: string;
   readonly driverName: string;
+  /** On the same machines, each with an installation of ours. */
+  readonly otherDrivers?: readonly string[];
   /** Of its workloads. */
   readonly namespace: string;
   readonly machines: readonly string[];
@@ -55,8 +58,10 @@ export function labelled(
 /** As shipped. The test driver stands in no table: what its unpublish is worth has to be said. */
 export const defaultSettings = { controllerFlags: [fence] } as const;
 
-/** About four times as fast. */
-export const fastSettings = shortSettings(fence);
+/** About four times as fast, with these flags of the controller added. */
+export function fastSettings(...flags: readonly string[]): ReturnType<typeof shortSettings> {
+  return shortSettings(fence, ...flags);
+}
 
 export interface ClusterStageOptions extends Omit<BedOptions, 'bundle'> {
   /** A cluster of its own, for what breaks the control plane; the stage ends it. */
@@ -78,10 +83,11 @@ export class ClusterStage extends BedStage<ClusterFoundation> {
   static async open(scene: Scene, options: ClusterStageOptions): Promise<ClusterStage> {
     if (!existsSync(bundlePath)) throw new Error('dist/csi-failover.cjs is missing: npm run build');
     const { cluster = await sharedCluster(), foundation, ...bedOptions } = options;
-    const { driverName, machines } = scene;
+    const { driverName, otherDrivers = [], machines } = scene;
     const bed = await startBedOn((site) => ClusterFoundation.lay(cluster, site, foundation), {
       bundle: bundlePath,
       driverName,
+      otherDriverNames: otherDrivers,
       machines,
       ...bedOptions,
     }).catch(async (error: unknown) => {
@@ -99,19 +105,82 @@ export class ClusterStage extends BedStage<ClusterFoundation> {
     }
   }
 
-  /** Waits until somebody leads and every machine has a heartbeat. */
+  /**
+   * Runs each workload on the first of the machines where it may run; the others of them are where
+   * it may go. Resolves when all of them write.
+   */
+  async seat(plans: readonly WorkloadPlan[]): Promise<void> {
+    const { bed } = this;
+    const seats = plans.map(seatOf);
+    const others = this.scene.machines.filter((name) => !seats.includes(name));
+    await bed.cordon(others, true);
+    for (const plan of plans) await bed.addWorkload(plan);
+    for (const plan of plans) await this.writesOn(plan, seatOf(plan), { withinMs: 60_000 });
+    await bed.cordon(others, false);
+  }
+
+  /** What of ours stands on these machines. */
+  leftOn(machines: readonly string[]): readonly string[] {
+    return this.leftOvers().filter((left) => machines.some((name) => left.endsWith(name)));
+  }
+
+  /** Waits until nothing of ours is left on these machines. */
+  async releasedOf(machines: readonly string[], withinMs: number): Promise<void> {
+    await eventually(() => this.leftOn(machines).length === 0, {
+      what: `${machines.join(', ')} to be released`,
+      withinMs,
+    }).catch((error: unknown) => {
+      throw new Error(`${String(error)}; left: ${this.leftOvers().join(', ')}`);
+    });
+  }
+
+  /**
+   * The last thing that the array heard of the plan before its replacement wrote first; undefined
+   * while there is no replacement.
+   */
+  async lastBeforeReplacement(plan: WorkloadPlan): Promise<JournalEntry | undefined> {
+    const own = (await this.bed.array.journal()).filter(({ slot }) => slot === slotOfPlan(plan));
+    const first = own.findIndex(({ podUid, accepted }) => accepted && podUid !== own[0]?.podUid);
+    return first < 0 ? undefined : own[first - 1];
+  }
+
+  /** Waits until the array has rejected a write of this machine to the plan's volume. */
+  async rejected(plan: WorkloadPlan, machine: string): Promise<void> {
+    await eventually(
+      async () => {
+        const { writers } = await this.bed.array.verdict();
+        const own = writers.filter((one) => one.slot === slotOfPlan(plan));
+        return own.some((one) => one.nodeId === machine && one.rejected > 0);
+      },
+      { what: `writes of ${machine} for ${plan.name} to be rejected`, withinMs: 20_000 },
+    );
+  }
+
+  /** Waits until somebody leads who is there: has renewed his lease from now on. */
+  async led(): Promise<void> {
+    const mark = this.mark();
+    const renewed = (): boolean =>
+      this.changes(mark).some(
+        ({ resource, object }) =>
+          resource === 'leases' && object.metadata.name === leaderLease(this.bed.driverName),
+      );
+    await eventually(() => this.leader() !== '' && renewed(), { what: 'somebody to lead' });
+  }
+
+  /** Waits until somebody leads and every machine has a heartbeat, for every driver. */
   async watched(): Promise<void> {
-    await eventually(() => this.leader() !== '' && this.scene.machines.every(this.#hasHeartbeat), {
+    const { installations } = this.bed;
+    const isWatched = ({ driverName }: { readonly driverName: string }): boolean =>
+      this.leader(driverName) !== '' && this.#haveHeartbeats(driverName);
+    await eventually(() => installations.every(isWatched), {
       what: 'a leader, and a heartbeat of every machine',
       withinMs: 60_000,
     });
   }
 
   /** The identity of the replica that leads; empty: none does. */
-  leader(): string {
-    const { foundation, driverName } = this.bed;
-    const lease = foundation.find('leases', leaderLease(driverName), driverNamespace);
-    return lease?.spec?.holderIdentity ?? '';
+  leader(driverName = this.bed.driverName): string {
+    return this.#lease(driverName, leaderLease(driverName))?.spec?.holderIdentity ?? '';
   }
 
   /** Keys of all taints of the node. */
@@ -130,26 +199,39 @@ export class ClusterStage extends BedStage<ClusterFoundation> {
 
   protected override isOwn(resource: ResourceName, object: AnyObject): boolean {
     const { name, namespace, labels } = object.metadata;
-    const { driverName, machines } = this.scene;
+    const { driverName, otherDrivers = [], machines } = this.scene;
+    const isDriver = (word = ''): boolean => [driverName, ...otherDrivers].includes(word);
     const own: Partial<Readonly<Record<ResourceName, boolean>>> = {
       nodes: machines.includes(name),
       csinodes: machines.includes(name),
       leases:
         machines.includes(name) ||
-        labels?.[driverLabel] === driverName ||
+        isDriver(labels?.[driverLabel]) ||
         name === leaderLease(driverName),
-      volumeattachments: specOf(object).attacher === driverName,
-      persistentvolumes: specOf(object).csi?.driver === driverName,
+      volumeattachments: isDriver(specOf(object).attacher),
+      persistentvolumes: isDriver(specOf(object).csi?.driver),
       events: namespace === this.scene.namespace || machines.includes(shownEvent(object).name),
     };
     return own[resource] ?? (namespace === undefined || namespace === this.scene.namespace);
   }
 
-  readonly #hasHeartbeat = (node: string): boolean => {
-    const { foundation, driverName } = this.bed;
-    const lease = heartbeatLease(driverName, node);
-    return foundation.find('leases', lease, driverNamespace) !== undefined;
-  };
+  #haveHeartbeats(driverName: string): boolean {
+    return this.scene.machines.every(
+      (node) => this.#lease(driverName, heartbeatLease(driverName, node)) !== undefined,
+    );
+  }
+
+  #lease(driverName: string, name: string): Lease | undefined {
+    const { installations, foundation } = this.bed;
+    const namespace = installations.find((one) => one.driverName === driverName)?.namespace;
+    return foundation.find('leases', name, namespace);
+  }
+}
+
+function seatOf({ name, nodes }: WorkloadPlan): string {
+  const [seat] = nodes ?? [];
+  if (seat === undefined) throw new Error(`${name} may run nowhere`);
+  return seat;
 }
 
 interface DriverSpec {
