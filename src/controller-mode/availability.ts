@@ -1,6 +1,7 @@
 import type { NodeView } from '../shared/model.ts';
 import { dryRunAnnotation, pausedAnnotation, unavailableTaint } from '../shared/names.ts';
 import { action } from './actions.ts';
+import { stormBound } from './guards.ts';
 import type { State } from './state.ts';
 import { switchValue } from './switches.ts';
 import type { Verdict } from './verdict.ts';
@@ -17,24 +18,26 @@ export function keepFromBrokenDrivers(
   wanted: Wanted,
 ): void {
   const key = unavailableTaint(state.policy.driver);
-  const down = [...verdicts].filter(([, verdict]) => verdict.kind === 'DriverDown');
-  const { maxLostNodes } = state.policy;
-  const bound =
-    'count' in maxLostNodes
-      ? maxLostNodes.count
-      : Math.max(1, Math.round((verdicts.size * maxLostNodes.percent) / 100));
+  const tooMany = countDown(verdicts) > stormBound(state.policy, verdicts.size);
   for (const [nodeName, verdict] of verdicts) {
     const node = state.nodes.get(nodeName);
     if (node === undefined) continue;
+    if (verdict.kind !== 'DriverDown' && node.taints.length === 0) continue;
     const tainted = node.taints.some((taint) => taint.key === key);
     const fields = { node: nodeName, nodeUid: node.uid, taint: { key, value: '' } };
-    const mayTaint = down.length <= bound && !isStill(state, node);
+    const mayTaint = !tooMany && !isStill(state, node);
     if (verdict.kind === 'DriverDown' && !tainted && mayTaint) {
       wanted.actions.push(action('SetTaint', key, fields));
     } else if (tainted && verdict.kind === 'Alive' && verdict.reason === 'heartbeat') {
       wanted.actions.push(action('ClearTaint', key, fields));
     }
   }
+}
+
+function countDown(verdicts: ReadonlyMap<string, Verdict>): number {
+  let down = 0;
+  for (const verdict of verdicts.values()) if (verdict.kind === 'DriverDown') down += 1;
+  return down;
 }
 
 /** A person has said that nothing is to be done, for all nodes or for this one. */

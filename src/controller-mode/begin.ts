@@ -5,7 +5,7 @@ import { type ActionOf, type LeaseTarget, action } from './actions.ts';
 import { type Situation, movable } from './guards.ts';
 import { hold } from './hold.ts';
 import { podNotMoved } from './notices.ts';
-import { type State, heartbeatOf, memoryOf } from './state.ts';
+import { type State, heartbeatOf, kubeletOf, memoryOf } from './state.ts';
 import type { Verdict } from './verdict.ts';
 import { claimedVolumes, holdsOn, isFinished, ourVolumes, podsOn, takenFrom } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
@@ -23,7 +23,7 @@ export function begin(situation: Situation, verdict: Verdict, wanted: Wanted): v
   }
   if (pods.length === 0) return;
   const volumes = new Map(pods.flatMap((pod) => ourVolumes(state, pod)).map((v) => [v.pv, v]));
-  const kubelet = state.kubeletLeases.get(`kube-node-lease/${nodeName}`);
+  const kubelet = kubeletOf(state, nodeName);
   pushBegin(situation, wanted, {
     kubeletRenewTime: kubelet?.view.renewTime ?? '',
     reason: `${verdict.kind}: ${verdict.reason}`,
@@ -110,8 +110,6 @@ export function incidentOf(state: State, nodeName: string, verdict: Verdict): st
     return String(Math.round(memoryOf(state, nodeName).driverBadSince ?? 0));
   }
   const silent =
-    verdict.kind === 'KubeletDead'
-      ? state.kubeletLeases.get(`kube-node-lease/${nodeName}`)
-      : heartbeatOf(state, nodeName);
+    verdict.kind === 'KubeletDead' ? kubeletOf(state, nodeName) : heartbeatOf(state, nodeName);
   return silent?.view.resourceVersion ?? '';
 }

@@ -1,7 +1,7 @@
 import type { Instant } from '../shared/clock.ts';
 import type { Decision } from '../shared/mode.ts';
-import { fenceAnnotation, fencedTaint } from '../shared/names.ts';
-import { type FenceRecord, decodeFenceRecord } from '../shared/record.ts';
+import { fencedTaint } from '../shared/names.ts';
+import type { FenceRecord } from '../shared/record.ts';
 import type { Action } from './actions.ts';
 import { keepFromBrokenDrivers } from './availability.ts';
 import { adopt, begin, candidatesOn, heartbeatTarget, incidentOf } from './begin.ts';
@@ -13,10 +13,11 @@ import { hold } from './hold.ts';
 import { type Failure, nodeFenced, nodeVerdict, podNotMoved } from './notices.ts';
 import { clearOutOfService, ownOutOfService } from './out-of-service.ts';
 import { tellProgress } from './progress.ts';
-import { type State, heartbeatOf, memoryOf } from './state.ts';
+import { type State, memoryOf } from './state.ts';
 import { undoStrayHolds } from './stray-hold.ts';
 import { unmarkStrayPods } from './stray-intent.ts';
 import { type Verdict, isFailed, verdictOf } from './verdict.ts';
+import { attachmentsOn } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
 /**
@@ -27,13 +28,15 @@ export function decide(state: State, now: Instant): Decision<Action> {
   const wanted: Wanted = { actions: [], notices: [], wakeAt: [] };
   if (!state.leading) return decision(wanted);
   const stale = staleView(state, now);
-  const verdicts = verdictsOf(state, now);
-  const records = recordsOf(state, verdicts);
+  const records = recordsOf(state);
+  const verdicts = verdictsOf(state, now, records);
   const storm = stormHold(state, verdicts, new Set(records.keys()));
   for (const [nodeName, verdict] of verdicts) {
-    const situation: Situation = { state, now, nodeName, verdicts, storm };
     if (verdict.changesAt !== undefined) wanted.wakeAt.push(verdict.changesAt);
     const record = records.get(nodeName);
+    if (verdict.kind === 'Alive' && record === undefined && hasNothingOfOurs(state, nodeName))
+      continue;
+    const situation: Situation = { state, now, nodeName, verdicts, storm };
     // The record's epoch is the version of the Lease that fell silent, before we wrote to it.
     const incident = record?.epoch ?? incidentOf(state, nodeName, verdict);
     const failure: Failure = { situation, verdict, incident };
@@ -45,6 +48,11 @@ export function decide(state: State, now: Instant): Decision<Action> {
   unmarkStrayPods(state, records, wanted);
   keepFromBrokenDrivers(state, verdicts, wanted);
   return decision(wanted);
+}
+
+/** Nothing of ours can be on this node: true of most, and asked of all in every decision. */
+function hasNothingOfOurs(state: State, nodeName: string): boolean {
+  return !state.holdsByNode.has(nodeName) && state.nodes.get(nodeName)?.taints.length === 0;
 }
 
 function decideNode(failure: Failure, record: FenceRecord | undefined, wanted: Wanted): void {
@@ -70,40 +78,37 @@ function decision({ actions, notices, wakeAt }: Wanted): Decision<Action> {
 }
 
 /** Nodes that carry the driver, and nodes that still carry something of ours. */
-function verdictsOf(state: State, now: Instant): Map<string, Verdict> {
+function verdictsOf(
+  state: State,
+  now: Instant,
+  records: ReadonlyMap<string, FenceRecord>,
+): Map<string, Verdict> {
   const { driver } = state.policy;
-  const names = new Set<string>();
+  // An episode may outlive the CSINode entry and the Node object.
+  const names = new Set<string>(records.keys());
   for (const [name, csinode] of state.csinodes) {
     if (csinode.nodeIds[driver] !== undefined) names.add(name);
   }
-  // An episode may outlive the CSINode entry and the Node object.
-  for (const name of state.memory.keys()) {
-    if (hasRecord(state, name)) names.add(name);
-  }
+  const taint = fencedTaint(driver);
   for (const [name, node] of state.nodes) {
-    if (node.taints.some(({ key }) => key === fencedTaint(driver))) names.add(name);
+    if (node.taints.length > 0 && node.taints.some(({ key }) => key === taint)) names.add(name);
   }
-  for (const [name, attachments] of state.attachmentsByNode) {
+  for (const name of state.attachmentsByNode.keys()) {
     if (names.has(name)) continue;
-    if ([...attachments.values()].some((attachment) => attachment.driver === driver)) {
+    if (attachmentsOn(state, name).some((attachment) => attachment.driver === driver)) {
       names.add(name);
     }
   }
-  return new Map([...names].sort().map((name) => [name, verdictOf(state, name, now)]));
+  const verdicts = new Map<string, Verdict>();
+  for (const name of names) verdicts.set(name, verdictOf(state, name, now));
+  return verdicts;
 }
 
-function hasRecord(state: State, nodeName: string): boolean {
-  return heartbeatOf(state, nodeName)?.view.annotations[fenceAnnotation] !== undefined;
-}
-
-function recordsOf(
-  state: State,
-  verdicts: ReadonlyMap<string, Verdict>,
-): ReadonlyMap<string, FenceRecord> {
+function recordsOf(state: State): ReadonlyMap<string, FenceRecord> {
   const records = new Map<string, FenceRecord>();
-  for (const nodeName of verdicts.keys()) {
-    const text = heartbeatOf(state, nodeName)?.view.annotations[fenceAnnotation];
-    const record = decodeFenceRecord(text);
+  for (const [nodeName, memory] of state.memory) {
+    if (memory.recordEpoch === '') continue;
+    const record = state.heartbeats.get(memory.heartbeatKey)?.record;
     if (record !== undefined) records.set(nodeName, record);
   }
   return records;

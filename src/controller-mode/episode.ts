@@ -9,7 +9,7 @@ import {
 import type { LeaseTarget } from './actions.ts';
 import type { Situation } from './guards.ts';
 import { ownOutOfService } from './out-of-service.ts';
-import type { NodeMemory } from './state.ts';
+import { type NodeMemory, kubeletOf } from './state.ts';
 import type { Verdict } from './verdict.ts';
 import { attachmentOf, holdOf, ourVolumes, podsOn } from './volumes.ts';
 
@@ -82,7 +82,7 @@ export function hasLost(episode: Episode, pod: PodView): boolean {
  * our own view alone makes every node Alive for a while.
  */
 export function isBack({ situation, verdict, memory }: Episode): boolean {
-  const kubelet = situation.state.kubeletLeases.get(`kube-node-lease/${situation.nodeName}`);
+  const kubelet = kubeletOf(situation.state, situation.nodeName);
   const renewed = (kubelet?.renewals ?? 0) > 0 && (kubelet?.renewedAt ?? 0) > memory.recordSeenAt;
   return renewed && ['Alive', 'AgentDown', 'DriverDown'].includes(verdict.kind);
 }

@@ -10,6 +10,7 @@ import { foreignVolume } from './foreign-volume.ts';
 import { type Hold, hold } from './hold.ts';
 import { foreignOutOfService } from './out-of-service.ts';
 import { fits, matchesAny, tolerates } from './placement.ts';
+import type { Policy } from './policy.ts';
 import type { State } from './state.ts';
 import { switched, switchValue } from './switches.ts';
 import { type Verdict, isTroubled } from './verdict.ts';
@@ -97,6 +98,12 @@ export function movable(
   }
 }
 
+/** How many nodes of this driver may be in trouble at once before it is more likely our own. */
+export function stormBound({ maxLostNodes }: Policy, nodes: number): number {
+  if ('count' in maxLostNodes) return maxLostNodes.count;
+  return Math.max(1, Math.round((nodes * maxLostNodes.percent) / 100));
+}
+
 /** Too many nodes of this driver in trouble: more likely we or the network are, not they. */
 export function stormHold(
   state: State,
@@ -104,14 +111,11 @@ export function stormHold(
   inEpisode: ReadonlySet<string>,
 ): Hold | undefined {
   if (switchValue(state, 'storm-override')) return undefined;
-  const troubled = [...verdicts].filter(
-    ([name, verdict]) => isTroubled(verdict) || inEpisode.has(name),
-  ).length;
-  const { maxLostNodes } = state.policy;
-  const bound =
-    'count' in maxLostNodes
-      ? maxLostNodes.count
-      : Math.max(1, Math.round((verdicts.size * maxLostNodes.percent) / 100));
+  let troubled = 0;
+  for (const [name, verdict] of verdicts) {
+    if (isTroubled(verdict) || inEpisode.has(name)) troubled += 1;
+  }
+  const bound = stormBound(state.policy, verdicts.size);
   if (troubled <= bound) return undefined;
   return hold(
     'storm',
@@ -153,8 +157,10 @@ function notMovable({ state }: Situation, pod: PodView): Hold | undefined {
 /** The volume can be reached from this node only: local storage, whatever the driver calls it. */
 function isPinned(state: State, terms: NodeSelectorTerms | undefined, nodeName: string): boolean {
   if (terms === undefined) return false;
-  const reachable = [...state.nodes.values()].filter((node) => matchesAny(terms, node));
-  return reachable.every((node) => node.name === nodeName);
+  for (const node of state.nodes.values()) {
+    if (node.name !== nodeName && matchesAny(terms, node)) return false;
+  }
+  return true;
 }
 
 function nodeIdChanged({ state, nodeName }: Situation, pod: PodView): Hold | undefined {

@@ -4,7 +4,7 @@ import {
   type PvView,
   uniqueVolumeName,
 } from '../shared/model.ts';
-import { intentAnnotation } from '../shared/names.ts';
+import { holdFinalizer, intentAnnotation } from '../shared/names.ts';
 import type { State } from './state.ts';
 
 /**
@@ -58,6 +58,9 @@ export function putAttachment(state: State, key: string, attachment: AttachmentV
   dropAttachment(state, key);
   state.attachments.set(key, attachment);
   indexed(state.attachmentsByNode, attachment.nodeName).set(key, attachment);
+  if (attachment.finalizers.includes(holdFinalizer)) {
+    indexed(state.holdsByNode, attachment.nodeName).set(key, attachment);
+  }
 }
 
 export function dropAttachment(state: State, key: string): void {
@@ -65,6 +68,7 @@ export function dropAttachment(state: State, key: string): void {
   if (attachment === undefined) return;
   state.attachments.delete(key);
   unindex(state.attachmentsByNode, attachment.nodeName, key);
+  unindex(state.holdsByNode, attachment.nodeName, key);
 }
 
 function indexed<V>(index: Map<string, Map<string, V>>, by: string): Map<string, V> {

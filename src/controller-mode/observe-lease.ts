@@ -1,10 +1,16 @@
 import type { Instant } from '../shared/clock.ts';
 import { type LeaseView, keyOf } from '../shared/model.ts';
 import { fenceAnnotation, heartbeatLease, leaderLease, reportAnnotation } from '../shared/names.ts';
-import { bootIdOfHolder, decodeFenceRecord, decodeNodeReport } from '../shared/record.ts';
+import {
+  type FenceRecord,
+  type NodeReport,
+  bootIdOfHolder,
+  decodeFenceRecord,
+  decodeNodeReport,
+} from '../shared/record.ts';
 import type { SourceName } from './facts.ts';
 import { renewalsPerLease } from './policy.ts';
-import { type SeenLease, type State, memoryOf } from './state.ts';
+import { type NodeMemory, type SeenLease, type State, memoryOf } from './state.ts';
 
 /**
  * A Lease of either source. Its clock starts when we see renewTime change, and goes on as long as
@@ -19,31 +25,49 @@ export function observeLease(
   const leases = source === 'kubeletLeases' ? state.kubeletLeases : state.heartbeats;
   const key = keyOf(view);
   const before = leases.get(key);
+  const said = { report: reportIn(view, before), record: recordIn(view, before) };
   const seen: SeenLease =
     before?.view.uid !== view.uid
-      ? { view, renewedAt: now, renewals: 0, steadySince: now }
+      ? { view, renewedAt: now, renewals: 0, steadySince: now, ...said }
       : before.view.renewTime === view.renewTime
-        ? { ...before, view }
-        : renewed(before, view, now);
+        ? { ...before, view, ...said }
+        : { ...renewed(before, view, now), ...said };
   leases.set(key, seen);
   if (source !== 'heartbeats') return;
   if (view.name === leaderLease(state.policy.driver)) observeOwnRenewal(state, view);
-  else observeHeartbeat(state, view, now);
+  else observeHeartbeat(state, seen, now);
 }
 
 function renewed(before: SeenLease, view: LeaseView, now: Instant): SeenLease {
   const pauseMs = now - before.renewedAt;
   const steady = pauseMs <= (1.5 * view.durationMs) / renewalsPerLease;
   const steadySince = steady ? before.steadySince : now;
-  return { view, renewedAt: now, renewals: before.renewals + 1, steadySince };
+  const renewals = before.renewals + 1;
+  return { ...before, view, renewedAt: now, renewals, steadySince };
+}
+
+/** Most renewals say the same as the last one, so that comparing texts is enough. */
+function reportIn(view: LeaseView, before: SeenLease | undefined): NodeReport | undefined {
+  const text = view.annotations[reportAnnotation];
+  if (before !== undefined && before.view.annotations[reportAnnotation] === text) {
+    return before.report;
+  }
+  return decodeNodeReport(text);
+}
+
+function recordIn(view: LeaseView, before: SeenLease | undefined): FenceRecord | undefined {
+  const text = view.annotations[fenceAnnotation];
+  if (before !== undefined && before.view.annotations[fenceAnnotation] === text) {
+    return before.record;
+  }
+  return decodeFenceRecord(text);
 }
 
 /**
  * The node of a heartbeat Lease: its name does not always say it. One that we wrote for a node
  * without an agent has no holder, but a record.
  */
-function nodeOf(state: State, view: LeaseView): string | undefined {
-  const record = decodeFenceRecord(view.annotations[fenceAnnotation]);
+function nodeOf(state: State, { view, record }: SeenLease): string | undefined {
   const names = [
     view.holder.slice(0, Math.max(0, view.holder.indexOf('/'))),
     record === undefined ? '' : record.episode.slice(0, -record.epoch.length - 1),
@@ -52,8 +76,9 @@ function nodeOf(state: State, view: LeaseView): string | undefined {
   return names.find((name) => name !== '' && heartbeatLease(driver, name) === view.name);
 }
 
-function observeHeartbeat(state: State, view: LeaseView, now: Instant): void {
-  const node = nodeOf(state, view);
+function observeHeartbeat(state: State, seen: SeenLease, now: Instant): void {
+  const { view, report } = seen;
+  const node = nodeOf(state, seen);
   if (node === undefined) return;
   const memory = memoryOf(state, node);
   const bootId = bootIdOfHolder(view.holder);
@@ -62,15 +87,19 @@ function observeHeartbeat(state: State, view: LeaseView, now: Instant): void {
     if (memory.bootId !== '') memory.pastBootIds.add(memory.bootId);
     memory.bootId = bootId;
   }
-  const word = decodeNodeReport(view.annotations[reportAnnotation])?.driver ?? 'ok';
+  const word = report?.driver ?? 'ok';
   if (word === 'ok' || word === 'stopping') memory.driverBadSince = undefined;
   else memory.driverBadSince ??= now;
-  observeRecord(state, node, view, now);
+  observeRecord(memory, seen.record, now);
 }
 
-function observeRecord(state: State, node: string, view: LeaseView, now: Instant): void {
-  const memory = memoryOf(state, node);
-  const record = decodeFenceRecord(view.annotations[fenceAnnotation]);
+/** With the Lease its record is gone, and an agent that renews it anew starts without one. */
+export function observeHeartbeatGone(state: State, seen: SeenLease, now: Instant): void {
+  const node = nodeOf(state, seen);
+  if (node !== undefined) observeRecord(memoryOf(state, node), undefined, now);
+}
+
+function observeRecord(memory: NodeMemory, record: FenceRecord | undefined, now: Instant): void {
   const epoch = record?.epoch ?? '';
   const phase = record?.phase ?? '';
   // Only a record that got as far as Moved moved anything; a withdrawn one needs no cooldown.

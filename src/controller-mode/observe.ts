@@ -5,7 +5,7 @@ import type { WatchFact } from '../shared/watch-fact.ts';
 import type { Action, ActionOf } from './actions.ts';
 import { type Fact, type SourceName, sourceNames } from './facts.ts';
 import { dropAttachment, dropPod, dropPv, putAttachment, putPod, putPv } from './indices.ts';
-import { observeLeadership, observeLease } from './observe-lease.ts';
+import { observeHeartbeatGone, observeLeadership, observeLease } from './observe-lease.ts';
 import { ownOutOfService } from './out-of-service.ts';
 import { type State, groupOf, memoryOf } from './state.ts';
 
@@ -82,7 +82,7 @@ function observeWatch(state: State, fact: WatchFact, now: Instant): void {
       upsert(state, name, fact.object, now);
       return;
     case 'Removed':
-      remove(state, name, keyOf(fact), fact.uid);
+      remove(state, name, { key: keyOf(fact), uid: fact.uid, now });
       return;
     case 'WatchAlive':
   }
@@ -99,7 +99,7 @@ function replaceAll(
 ): void {
   const listed = new Set(objects.map((object) => keyOf(object)));
   for (const key of collection(state, source).keys()) {
-    if (!listed.has(key)) remove(state, source, key, undefined);
+    if (!listed.has(key)) remove(state, source, { key, uid: undefined, now });
   }
   for (const object of objects) upsert(state, source, object, now);
 }
@@ -149,10 +149,16 @@ function upsert(state: State, source: SourceName, object: View, now: Instant): v
 }
 
 /** A removal names the uid; one that meanwhile belongs to another object changes nothing. */
-function remove(state: State, source: SourceName, key: string, uid: string | undefined): void {
+function remove(
+  state: State,
+  source: SourceName,
+  { key, uid, now }: { key: string; uid: string | undefined; now: Instant },
+): void {
   if (source === 'kubeletLeases' || source === 'heartbeats') {
     const seen = state[source].get(key);
-    if (uid === undefined || seen?.view.uid === uid) state[source].delete(key);
+    if (seen === undefined || (uid !== undefined && seen.view.uid !== uid)) return;
+    state[source].delete(key);
+    if (source === 'heartbeats') observeHeartbeatGone(state, seen, now);
     return;
   }
   const known = collection(state, source).get(key);

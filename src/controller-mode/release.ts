@@ -1,6 +1,6 @@
 import { type NodeView, uniqueVolumeName } from '../shared/model.ts';
-import { fencedTaint, releaseAnnotation, reportAnnotation } from '../shared/names.ts';
-import { bootIdOfHolder, decodeNodeReport } from '../shared/record.ts';
+import { fencedTaint, releaseAnnotation } from '../shared/names.ts';
+import { bootIdOfHolder } from '../shared/record.ts';
 import { action } from './actions.ts';
 import { type Episode, hasOutOfService, hasOwnTaint, isBack } from './episode.ts';
 import type { Situation } from './guards.ts';
@@ -9,7 +9,7 @@ import { nodeKept, nodeReleased } from './notices.ts';
 import { clearOutOfService } from './out-of-service.ts';
 import { outOfServiceLingerMs } from './policy.ts';
 import { updateRecord } from './phase.ts';
-import { heartbeatOf } from './state.ts';
+import { heartbeatOf, kubeletOf } from './state.ts';
 import { podsMarkedFor } from './stray-intent.ts';
 import { attachmentOf } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
@@ -121,7 +121,7 @@ function kubeletDisagrees(
   node: NodeView,
 ): Hold | undefined {
   const { state, nodeName } = situation;
-  const kubelet = state.kubeletLeases.get(`kube-node-lease/${nodeName}`);
+  const kubelet = kubeletOf(state, nodeName);
   if (kubelet === undefined || kubelet.renewals === 0 || kubelet.renewedAt <= memory.recordSeenAt) {
     return hold('not-back', 'its kubelet has not renewed its Lease since the fence');
   }
@@ -143,6 +143,6 @@ function isAttestedClean({ situation, record, memory }: Episode): boolean {
   const agent = heartbeatOf(state, nodeName);
   if (agent === undefined || now - agent.renewedAt >= state.policy.lostAfterMs) return false;
   if (agent.renewedAt <= (memory.movedAt ?? now)) return false;
-  const clean = decodeNodeReport(agent.view.annotations[reportAnnotation])?.clean;
+  const clean = agent.report?.clean;
   return clean?.epoch === record.epoch && clean.bootId === bootIdOfHolder(agent.view.holder);
 }

@@ -12,6 +12,7 @@ import type {
 } from '../shared/model.ts';
 import { heartbeatLease } from '../shared/names.ts';
 import type { Outcome } from '../shared/outcome.ts';
+import type { FenceRecord, NodeReport } from '../shared/record.ts';
 import { type DriverCapabilities, type SourceName, sourceNames } from './facts.ts';
 import type { Policy } from './policy.ts';
 
@@ -34,12 +35,16 @@ export interface SeenLease {
   renewals: number;
   /** Since when it has been renewed without a pause. */
   steadySince: Instant;
+  /** What its annotations say, read once and not in every decision; only of heartbeats. */
+  report: NodeReport | undefined;
+  record: FenceRecord | undefined;
 }
 
 /** What we remember of a node beyond what the cluster's objects say; forgetting it only delays. */
 export interface NodeMemory {
-  /** Where the node's heartbeat stands in `heartbeats`. */
+  /** Where the node's heartbeat stands in `heartbeats`, and its kubelet's in `kubeletLeases`. */
   readonly heartbeatKey: string;
+  readonly kubeletKey: string;
   /** Earlier boot ids of the heartbeat; one that comes back means two machines of one name. */
   readonly pastBootIds: Set<string>;
   bootId: string;
@@ -75,6 +80,8 @@ export interface State {
   readonly pvsByVolume: Map<string, Map<string, PvView>>;
   readonly attachments: Map<string, AttachmentView>;
   readonly attachmentsByNode: Map<string, Map<string, AttachmentView>>;
+  /** Those of them that carry our finalizer. */
+  readonly holdsByNode: Map<string, Map<string, AttachmentView>>;
   readonly csinodes: Map<string, CsiNodeView>;
   readonly csidrivers: Map<string, CsiDriverView>;
   readonly namespaces: Map<string, SwitchView>;
@@ -109,6 +116,7 @@ export function initialState(policy: Policy, now: Instant): State {
     pvsByVolume: new Map(),
     attachments: new Map(),
     attachmentsByNode: new Map(),
+    holdsByNode: new Map(),
     csinodes: new Map(),
     csidrivers: new Map(),
     namespaces: new Map(),
@@ -137,11 +145,17 @@ export function heartbeatOf(state: State, node: string): SeenLease | undefined {
   return state.heartbeats.get(memoryOf(state, node).heartbeatKey);
 }
 
+/** The Lease that the node's kubelet renews, as far as we have seen one. */
+export function kubeletOf(state: State, node: string): SeenLease | undefined {
+  return state.kubeletLeases.get(memoryOf(state, node).kubeletKey);
+}
+
 export function memoryOf(state: State, node: string): NodeMemory {
   let memory = state.memory.get(node);
   if (memory === undefined) {
     memory = {
       heartbeatKey: `${state.policy.namespace}/${heartbeatLease(state.policy.driver, node)}`,
+      kubeletKey: `kube-node-lease/${node}`,
       pastBootIds: new Set(),
       bootId: '',
       duplicateSeenAt: undefined,

@@ -1,8 +1,7 @@
 import type { Instant } from '../shared/clock.ts';
-import { reportAnnotation } from '../shared/names.ts';
-import { type NodeReport, decodeNodeReport } from '../shared/record.ts';
+import type { NodeReport } from '../shared/record.ts';
 import { defaultLeaseDurationMs, driverDownAfterMs, renewalsPerLease } from './policy.ts';
-import { type SeenLease, type State, heartbeatOf } from './state.ts';
+import { type SeenLease, type State, memoryOf } from './state.ts';
 import { attachmentsOn } from './volumes.ts';
 
 export type VerdictKind =
@@ -67,8 +66,9 @@ export function verdictOf(state: State, nodeName: string, now: Instant): Verdict
 }
 
 function evidenceOf(state: State, nodeName: string, now: Instant): Evidence {
-  const agent = heartbeatOf(state, nodeName);
-  const kubelet = state.kubeletLeases.get(`kube-node-lease/${nodeName}`);
+  const memory = memoryOf(state, nodeName);
+  const agent = state.heartbeats.get(memory.heartbeatKey);
+  const kubelet = state.kubeletLeases.get(memory.kubeletKey);
   const leaseMs = kubelet?.view.durationMs || defaultLeaseDurationMs;
   return {
     now,
@@ -78,7 +78,7 @@ function evidenceOf(state: State, nodeName: string, now: Instant): Evidence {
     kubeletSilentSince: since(kubelet, state.sources.kubeletLeases.freshSince),
     beatMs: state.policy.heartbeatIntervalMs,
     renewMs: leaseMs / renewalsPerLease,
-    report: decodeNodeReport(agent?.view.annotations[reportAnnotation]),
+    report: agent?.report,
   };
 }
 

@@ -10,12 +10,13 @@ import {
   uniqueVolumeName,
   type View,
 } from '../../../src/shared/model.ts';
-import { intentAnnotation } from '../../../src/shared/names.ts';
+import { holdFinalizer, intentAnnotation } from '../../../src/shared/names.ts';
 import type { WatchFact } from '../../../src/shared/watch-fact.ts';
 import {
   attachmentView,
   driver,
   epoch,
+  finalizersOf,
   leaseView,
   namespace,
   otherDriver,
@@ -42,11 +43,15 @@ function recomputed(state: State) {
       if (volume.kind === 'claim') put(byClaim, `${pod.namespace}/${volume.claim}`, key, pod);
     }
   }
-  for (const [key, view] of state.attachments) put(attachments, view.nodeName, key, view);
+  const holds = new Map<string, Map<string, View>>();
+  for (const [key, view] of state.attachments) {
+    put(attachments, view.nodeName, key, view);
+    if (view.finalizers.includes(holdFinalizer)) put(holds, view.nodeName, key, view);
+  }
   for (const [key, pv] of state.pvs) {
     if (pv.handle !== '') put(volumes, uniqueVolumeName(pv.driver, pv.handle), key, pv);
   }
-  return { byNode, byClaim, marked, attachments, volumes };
+  return { byNode, byClaim, marked, attachments, holds, volumes };
 }
 
 function indices(state: State) {
@@ -55,6 +60,7 @@ function indices(state: State) {
     byClaim: state.podsByClaim,
     marked: state.markedPods,
     attachments: state.attachmentsByNode,
+    holds: state.holdsByNode,
     volumes: state.pvsByVolume,
   };
 }
@@ -78,8 +84,11 @@ const pods = fc
     return podView(view, { nodeName, volumes, annotations });
   });
 const attachments = fc
-  .tuple(object(''), few('n1', 'n2'))
-  .map(([view, nodeName]) => attachmentView(view, { nodeName }));
+  .tuple(object(''), few('n1', 'n2'), few('free', 'held'))
+  .map(([view, nodeName, stage]) => {
+    const finalizers = finalizersOf(stage === 'held' ? 'held' : 'free');
+    return attachmentView(view, { nodeName, finalizers });
+  });
 const pvs = fc
   .tuple(object(''), few(driver, otherDriver), few('', 'h1', 'h2'))
   .map(([view, by, handle]) => pvView(view, { driver: by, handle }));
