@@ -8,26 +8,26 @@ import type { Change, Foundation, Site, Visitor } from '../machine/foundation.ts
 import { ManagedProcess } from '../machine/process.ts';
 import type { Endpoint } from '../machine/proxy.ts';
 import { ObjectWatch } from './object-watch.ts';
+import { ShippedRights } from './shipped-rights.ts';
 import type { Cluster } from './start-cluster.ts';
 import { sweep } from './sweep.ts';
 
 export interface ClusterFoundationOptions {
   /** Of external-attacher; without them its defaults: 5 requests a second, 10 workers, 15 s. */
   readonly attacherFlags?: readonly string[];
-  /** As whom our own processes come; default: they may do anything. */
-  readonly access?: (visitor: Visitor) => Promise<ApiAccess | undefined>;
 }
 
 /**
  * A real control plane, which may carry several beds at once, and a real external-attacher beside
- * the bed's driver. At the end everything that belongs to the bed is gone from the cluster.
+ * the bed's driver. Our own processes have the shipped rights and no others. At the end everything
+ * that belongs to the bed is gone from the cluster.
  */
 export class ClusterFoundation implements Foundation {
   readonly cluster: Cluster;
   readonly watch: ObjectWatch;
   readonly attacher: SupervisedAttacher;
   readonly #api: ApiClient;
-  readonly #options: ClusterFoundationOptions;
+  readonly #rights: ShippedRights;
   readonly #things: AsyncDisposableStack;
 
   static async lay(
@@ -44,8 +44,9 @@ export class ClusterFoundation implements Foundation {
       things.defer(() => sweep(api, watch, site));
       const attacher = things.use(new SupervisedAttacher(cluster, site, options));
       await attacher.start();
-      const foundation = new ClusterFoundation({ cluster, api, watch, attacher, options, things });
-      await foundation.createNamespace(site.namespace);
+      await createNamespace(api, site.namespace);
+      const rights = things.use(await ShippedRights.grant(cluster, site));
+      const foundation = new ClusterFoundation({ cluster, api, watch, attacher, rights, things });
       const metadata = { name: site.driverName };
       const { status, message } = await api.create('csidrivers', {
         metadata,
@@ -64,14 +65,14 @@ export class ClusterFoundation implements Foundation {
     readonly api: ApiClient;
     readonly watch: ObjectWatch;
     readonly attacher: SupervisedAttacher;
-    readonly options: ClusterFoundationOptions;
+    readonly rights: ShippedRights;
     readonly things: AsyncDisposableStack;
   }) {
     this.cluster = parts.cluster;
     this.watch = parts.watch;
     this.attacher = parts.attacher;
     this.#api = parts.api;
-    this.#options = parts.options;
+    this.#rights = parts.rights;
     this.#things = parts.things;
   }
 
@@ -79,11 +80,17 @@ export class ClusterFoundation implements Foundation {
     return this.cluster.endpoint;
   }
 
-  async access(visitor: Visitor): Promise<ApiAccess> {
-    const own = await this.#options.access?.(visitor);
-    if (own !== undefined) return own;
-    if (visitor.kind === 'kubelet') return await this.cluster.access({ node: visitor.node });
-    return await this.cluster.access('admin');
+  access(visitor: Visitor): Promise<ApiAccess> {
+    switch (visitor.kind) {
+      case 'person':
+        return this.cluster.access('admin');
+      case 'controller':
+        return this.#rights.controller(visitor.name);
+      case 'agent':
+        return this.#rights.agent(visitor.node);
+      case 'kubelet':
+        return this.cluster.access({ node: visitor.node });
+    }
   }
 
   find<R extends ResourceName>(
@@ -102,20 +109,23 @@ export class ClusterFoundation implements Foundation {
     this.watch.subscribe(listener);
   }
 
-  /** A namespace takes pods when the controller manager has given it its default service account. */
-  async createNamespace(name: string): Promise<void> {
-    if (this.find('namespaces', name) === undefined) {
-      await this.#api.create('namespaces', { metadata: { name } });
-    }
-    const path = `/api/v1/namespaces/${name}/serviceaccounts/default`;
-    await eventually(async () => (await this.#api.call('GET', path)).status === 200, {
-      what: `namespace ${name} to have its default service account`,
-    });
+  createNamespace(name: string): Promise<void> {
+    return createNamespace(this.#api, name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#things.disposeAsync();
   }
+}
+
+/** A namespace takes pods when the controller manager has given it its default service account. */
+async function createNamespace(api: ApiClient, name: string): Promise<void> {
+  // It may be there already.
+  await api.create('namespaces', { metadata: { name } });
+  const path = `/api/v1/namespaces/${name}/serviceaccounts/default`;
+  await eventually(async () => (await api.call('GET', path)).status === 200, {
+    what: `namespace ${name} to have its default service account`,
+  });
 }
 
 /** external-attacher ends itself when it loses the driver's socket; a kubelet would restart it. */

@@ -89,14 +89,21 @@ function ofComponent(name: string, { folder, serving }: Places, port: number): r
   ];
 }
 
-/** Who asked for what, and how it was answered: one line of JSON per request, without bodies. */
+/**
+ * Who of the service accounts asked for what, and how it was answered: one line of JSON per
+ * request, without bodies. Those of the controller manager are not what is looked at.
+ */
 function auditPolicy(folder: string): string {
   const path = join(folder, 'audit-policy.yaml');
   const policy = {
     apiVersion: 'audit.k8s.io/v1',
     kind: 'Policy',
     omitStages: ['RequestReceived'],
-    rules: [{ level: 'Metadata' }],
+    rules: [
+      { level: 'None', userGroups: ['system:serviceaccounts:kube-system'] },
+      { level: 'Metadata', userGroups: ['system:serviceaccounts'] },
+      { level: 'None' },
+    ],
   };
   writeFileSync(path, JSON.stringify(policy));
   return path;
