@@ -6,14 +6,12 @@ import type { WorkloadPlan } from '../machine/workload-objects.ts';
 import { fence, labelled, type Mark, shortSettings, Stage, unlabelled } from './stage.ts';
 
 const free = labelled('StatefulSet', 'free');
+/** Cordons cannot place it; where no pods are yet, it is put on the first machine. */
+const tolerant = labelled('StatefulSet', 'tolerant', { tolerations: [{ operator: 'Exists' }] });
 const shared = labelled('Deployment', 'shared', { accessMode: 'ReadWriteMany' });
 /** Each with the reason for which it must stay, first word first, as people read it. */
 const held: readonly (readonly [WorkloadPlan, string])[] = [
-  // It tolerates a cordon, too; as the first of all it is put on the first machine.
-  [
-    labelled('StatefulSet', 'tolerant', { tolerations: [{ operator: 'Exists' }] }),
-    'not-movable: it tolerates',
-  ],
+  [tolerant, 'not-movable: it tolerates'],
   [labelled('Deployment', 'kept', { annotations: { [policyAnnotation]: 'retain' } }), 'retain: '],
   [shared, 'shared-volume: '],
   [labelled('Pod', 'bare'), 'not-movable: nothing would create it again'],
@@ -26,7 +24,9 @@ describe('pods that must not move, on a machine that dies', () => {
 
   beforeAll(async () => {
     stage = await Stage.open('held-pods', shortSettings(fence));
-    await stage.place([...held.map(([plan]) => plan), free, ...others], 'worker-a');
+    await stage.place([tolerant], 'worker-a');
+    const rest = held.map(([plan]) => plan).filter((plan) => plan !== tolerant);
+    await stage.place([...rest, free, ...others], 'worker-a');
     await stage.say({ paused: 'true' });
     off = stage.mark();
     await stage.bed.machine('worker-a').powerOff();
