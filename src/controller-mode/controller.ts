@@ -11,6 +11,7 @@ import { type LabelSelector, parseLabelSelector } from '../shared/label-selector
 import { LeaderLease } from '../shared/kubernetes/leader-lease.ts';
 import { plainTime } from '../shared/kubernetes/micro-time.ts';
 import { eventLimit, Recorder } from '../shared/kubernetes/recorder.ts';
+import { SharedReads } from '../shared/kubernetes/shared-reads.ts';
 import { Transport } from '../shared/kubernetes/transport.ts';
 import { Reconciler } from '../shared/reconciler.ts';
 import { type Shell, untilAborted } from '../shared/shell.ts';
@@ -66,6 +67,7 @@ async function runFor(parts: Parts): Promise<void> {
   const { config, shell, driver, connection } = parts;
   const { clock, log, metrics, signal } = shell;
   const transports = createTransports(parts);
+  const calls = new SharedReads(transports.calls);
   const policy = policyOf(config, driver);
   log.info({ driver, fence: policy.fence }, 'running for this driver');
   const state = initialState(policy, clock.now());
@@ -85,7 +87,7 @@ async function runFor(parts: Parts): Promise<void> {
     perform: (effect: Effect): Promise<Reply> =>
       effect.target === 'csi'
         ? performCsi(csi, effect)
-        : performKubernetes(transports.calls, effect, config.timeoutMs),
+        : performKubernetes(calls, effect, config.timeoutMs),
   };
   const reconciler = new Reconciler<State, Fact, Action>({
     mode: measured(controllerMode, shell),

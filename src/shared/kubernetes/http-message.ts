@@ -11,6 +11,8 @@ export interface HttpRequest {
   readonly deadlineMs: number;
   /** Aborting gives the answer up; whether the server did its work stays unknown. */
   readonly signal?: AbortSignal;
+  /** Called right before each attempt leaves; not at all if the rate limit lets none leave. */
+  readonly onSend?: () => void;
 }
 
 export interface HttpReply {

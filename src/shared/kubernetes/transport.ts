@@ -72,6 +72,7 @@ export class Transport {
     const waitMs = this.#waitMs(deadlineAt);
     if (waitMs === undefined) return noAnswer('held back by --kube-api-qps until the deadline');
     if (waitMs > 0) await clock.sleep(waitMs, request.signal);
+    request.onSend?.();
     const startedAt = clock.now();
     const reply = await this.#connection.exchange({
       ...request,
