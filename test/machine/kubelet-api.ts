@@ -46,7 +46,7 @@ export class KubeletApi {
     this.#nodeName = nodeName;
   }
 
-  /** Of the VolumeAttachments only those of volumes that are not yet published to their pod. */
+  /** Of the VolumeAttachments only those of volumes that are attached and not yet published. */
   async read(published: MachineState['published']): Promise<ApiView> {
     const name = this.#nodeName;
     const old = this.#view;
@@ -60,30 +60,37 @@ export class KubeletApi {
     ]);
     const pods =
       listed === undefined ? old.pods : await Promise.all(listed.map((pod) => this.#read(pod)));
+    const current = node.status === 404 ? undefined : (node.object ?? old.node);
+    const attached = new Set(current?.status?.volumesAttached?.map((volume) => volume.name));
     this.#view = {
       synced: old.synced || listed !== undefined,
-      node: node.status === 404 ? undefined : (node.object ?? old.node),
+      node: current,
       csiNode: csiNode?.object ?? old.csiNode,
       lease: lease?.object ?? old.lease,
       pods,
-      attachments: await this.#attachments(pods, published),
+      attachments: await this.#attachments(pods, attached, published),
     };
     return this.#view;
   }
 
-  /** By their names: a kubelet may read the attachments of its node, but not list any. */
+  /**
+   * By their names: a kubelet may read the attachments of its node, but not list any. It looks at
+   * one when node status says that the volume is attached.
+   */
   async #attachments(
     pods: readonly KubeletPod[],
+    attached: ReadonlySet<string>,
     published: MachineState['published'],
   ): Promise<readonly VolumeAttachment[]> {
     const names = new Set<string>();
     for (const { pod, volumes = [] } of pods) {
       if (pod.metadata.deletionTimestamp !== undefined) continue;
-      for (const { driver, handle, attachRequired } of volumes) {
+      for (const { driver, handle, uniqueName } of volumes) {
         const mounted = published.some(
           (one) => one.podUid === pod.metadata.uid && one.handle === handle,
         );
-        if (attachRequired && !mounted) names.add(attachmentName(handle, driver, this.#nodeName));
+        if (mounted || !attached.has(uniqueName)) continue;
+        names.add(attachmentName(handle, driver, this.#nodeName));
       }
     }
     const answers = await Promise.all(
