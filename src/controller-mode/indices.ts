@@ -1,5 +1,6 @@
 import {
   type AttachmentView,
+  type ClaimView,
   type PodView,
   type PvView,
   uniqueVolumeName,
@@ -34,6 +35,19 @@ function claimKeys(pod: PodView): string[] {
   return pod.volumes.flatMap((volume) =>
     volume.kind === 'claim' ? [`${pod.namespace}/${volume.claim}`] : [],
   );
+}
+
+export function putClaim(state: State, key: string, claim: ClaimView): void {
+  dropClaim(state, key);
+  state.claims.set(key, claim);
+  if (claim.pv !== '') indexed(state.claimsByPv, claim.pv).set(key, claim);
+}
+
+export function dropClaim(state: State, key: string): void {
+  const claim = state.claims.get(key);
+  if (claim === undefined) return;
+  state.claims.delete(key);
+  unindex(state.claimsByPv, claim.pv, key);
 }
 
 export function putPv(state: State, key: string, pv: PvView): void {

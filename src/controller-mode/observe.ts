@@ -4,7 +4,16 @@ import type { Outcome } from '../shared/outcome.ts';
 import type { WatchFact } from '../shared/watch-fact.ts';
 import type { Action, ActionOf } from './actions.ts';
 import { type Fact, type SourceName, sourceNames } from './facts.ts';
-import { dropAttachment, dropPod, dropPv, putAttachment, putPod, putPv } from './indices.ts';
+import {
+  dropAttachment,
+  dropClaim,
+  dropPod,
+  dropPv,
+  putAttachment,
+  putClaim,
+  putPod,
+  putPv,
+} from './indices.ts';
 import { observeHeartbeatGone, observeLeadership, observeLease } from './observe-lease.ts';
 import { ownOutOfService } from './out-of-service.ts';
 import { type State, groupOf, memoryOf } from './state.ts';
@@ -129,7 +138,7 @@ function upsert(state: State, source: SourceName, object: View, now: Instant): v
       observeLease(state, source, object, now);
       return;
     case 'claim':
-      state.claims.set(key, object);
+      putClaim(state, key, object);
       return;
     case 'pv':
       putPv(state, key, object);
@@ -180,6 +189,8 @@ function remove(
       forgetNode(state, key);
       return;
     case 'claims':
+      dropClaim(state, key);
+      return;
     case 'csidrivers':
     case 'namespaces':
     case 'configmaps':

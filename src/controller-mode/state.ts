@@ -75,6 +75,7 @@ export interface State {
   /** Pods that carry an intent of our driver. */
   readonly markedPods: Map<string, PodView>;
   readonly claims: Map<string, ClaimView>;
+  readonly claimsByPv: Map<string, Map<string, ClaimView>>;
   readonly pvs: Map<string, PvView>;
   /** By driver and handle the PVs of that volume: more than one if it was bound twice by hand. */
   readonly pvsByVolume: Map<string, Map<string, PvView>>;
@@ -112,6 +113,7 @@ export function initialState(policy: Policy, now: Instant): State {
     podsByClaim: new Map(),
     markedPods: new Map(),
     claims: new Map(),
+    claimsByPv: new Map(),
     pvs: new Map(),
     pvsByVolume: new Map(),
     attachments: new Map(),

@@ -75,33 +75,33 @@ export function ourVolumes(state: State, pod: PodView): readonly FencedVolume[] 
  * The names of all PVs of one volume. A volume that was bound twice by hand, for two namespaces
  * say, is one volume to attach/detach and has one VolumeAttachment on a node.
  */
-function namesOf(state: State, pvName: string): ReadonlySet<string> {
+function namesOf(state: State, pvName: string): readonly string[] {
   const pv = state.pvs.get(pvName);
   const alike = pv && state.pvsByVolume.get(uniqueVolumeName(pv.driver, pv.handle));
-  return new Set([pvName, ...(alike?.keys() ?? [])]);
+  return alike === undefined || alike.size === 1 ? [pvName] : [...alike.keys()];
+}
+
+/** The keys of the claims of a PV. Both sides are asked: one of them may be gone already. */
+function claimsOf(state: State, pvName: string): ReadonlySet<string> {
+  const claims = new Set(state.claimsByPv.get(pvName)?.keys());
+  const pv = state.pvs.get(pvName);
+  if (pv !== undefined) claims.add(`${pv.claimNamespace}/${pv.claimName}`);
+  return claims;
 }
 
 /**
  * Unfinished pods bound to the node that use this volume, whoever owns or labels them and through
- * whichever claim. Claim and PV are asked both: one of them may be gone already.
+ * whichever claim.
  */
 export function usersOf(state: State, nodeName: string, pvName: string): readonly PodView[] {
-  const names = namesOf(state, pvName);
-  const claims = new Set(
-    [...names].map((name) => {
-      const pv = state.pvs.get(name);
-      return pv && `${pv.claimNamespace}/${pv.claimName}`;
-    }),
-  );
-  const uses = (pod: PodView, claim: string): boolean => {
-    const key = `${pod.namespace}/${claim}`;
-    return claims.has(key) || names.has(state.claims.get(key)?.pv ?? '');
-  };
-  return podsOn(state, nodeName).filter(
-    (pod) =>
-      !isFinished(pod) &&
-      pod.volumes.some((volume) => volume.kind === 'claim' && uses(pod, volume.claim)),
-  );
+  const claims = namesOf(state, pvName).flatMap((name) => [...claimsOf(state, name)]);
+  const users = new Set<PodView>();
+  for (const claim of claims) {
+    for (const pod of state.podsByClaim.get(claim)?.values() ?? []) {
+      if (pod.nodeName === nodeName && !isFinished(pod)) users.add(pod);
+    }
+  }
+  return [...users];
 }
 
 /** The VolumeAttachment of a volume on a node; its name is a function of both: one at most. */
@@ -111,7 +111,10 @@ export function attachmentOf(
   pvName: string,
 ): AttachmentView | undefined {
   const names = namesOf(state, pvName);
-  return attachmentsOn(state, nodeName).find(({ pv }) => names.has(pv));
+  for (const attachment of state.attachmentsByNode.get(nodeName)?.values() ?? []) {
+    if (names.includes(attachment.pv)) return attachment;
+  }
+  return undefined;
 }
 
 /** How far the hold on a VolumeAttachment has come; the order of the words is its way. */

@@ -31,7 +31,8 @@ const podmonDetectionMs = 13_100;
 
 export const stock: Method = {
   name: 'stock Kubernetes',
-  about: 'Nobody does anything. Detection is the moment at which Kubernetes itself calls the node not ready.',
+  about:
+    'Nobody does anything. Detection is the moment at which Kubernetes itself calls the node not ready.',
   controllerFlags: undefined,
   act: notReady,
 };

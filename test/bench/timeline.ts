@@ -8,14 +8,7 @@ import type { VolumeAttachment } from '../model/objects.ts';
 import { of } from '../scenarios/traces.ts';
 
 /** The order in which csi-failover goes through them; others evict before they fence. */
-export const steps = [
-  'detection',
-  'fence',
-  'eviction',
-  'detach',
-  'attach',
-  'first write',
-] as const;
+export const steps = ['detection', 'fence', 'eviction', 'detach', 'attach', 'first write'] as const;
 export type Step = (typeof steps)[number];
 
 /** Wall-clock ms of one moment; undefined: it never came. */
@@ -94,7 +87,8 @@ function detachedAt(
   plan: WorkloadPlan,
 ): Moment {
   return attachments.findLast(
-    ({ type, object }) => type === 'DELETED' && isOf(object, plan) && object.spec.nodeName === victim,
+    ({ type, object }) =>
+      type === 'DELETED' && isOf(object, plan) && object.spec.nodeName === victim,
   )?.at;
 }
 

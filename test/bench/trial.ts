@@ -48,13 +48,16 @@ export async function runTrial(cluster: Cluster, options: TrialOptions): Promise
   });
   await bed.bootAll(120_000);
   const victim = bed.machines[0]?.name ?? '';
-  const plans = Array.from({ length: pods }, (_, index): WorkloadPlan => ({
-    kind: 'StatefulSet',
-    namespace: name,
-    name: `web-${index}`,
-    labels: { [enabledLabel]: 'true' },
-    driverName,
-  }));
+  const plans = Array.from(
+    { length: pods },
+    (_, index): WorkloadPlan => ({
+      kind: 'StatefulSet',
+      namespace: name,
+      name: `web-${index}`,
+      labels: { [enabledLabel]: 'true' },
+      driverName,
+    }),
+  );
   await place(bed, plans, victim);
   if (method.controllerFlags !== undefined) await watched(bed);
   // Every clock has begun, and every limit of requests has filled up again.
@@ -166,7 +169,11 @@ function podsOf(
 }
 
 /** Somebody leads and has seen a heartbeat of every machine. */
-async function watched({ foundation, driverName, machines }: MachineBed<ClusterFoundation>): Promise<void> {
+async function watched({
+  foundation,
+  driverName,
+  machines,
+}: MachineBed<ClusterFoundation>): Promise<void> {
   const find = (name: string): boolean =>
     foundation.find('leases', name, driverNamespace)?.spec?.holderIdentity !== undefined;
   await eventually(

@@ -33,8 +33,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'shared volume ignored',
     file: 'src/controller-mode/volumes.ts',
-    anchor: 'pod.volumes.some((volume) => volume.kind ===',
-    replacement: 'pod.selected && pod.volumes.some((volume) => volume.kind ===',
+    anchor: 'pod.nodeName === nodeName && !isFinished(pod)',
+    replacement: 'pod.selected && pod.nodeName === nodeName && !isFinished(pod)',
     seeds: 200,
   },
 ];

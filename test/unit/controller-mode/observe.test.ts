@@ -51,7 +51,9 @@ function recomputed(state: State) {
   for (const [key, pv] of state.pvs) {
     if (pv.handle !== '') put(volumes, uniqueVolumeName(pv.driver, pv.handle), key, pv);
   }
-  return { byNode, byClaim, marked, attachments, holds, volumes };
+  const claims = new Map<string, Map<string, View>>();
+  for (const [key, claim] of state.claims) if (claim.pv !== '') put(claims, claim.pv, key, claim);
+  return { byNode, byClaim, marked, attachments, holds, claims, volumes };
 }
 
 function indices(state: State) {
@@ -61,6 +63,7 @@ function indices(state: State) {
     marked: state.markedPods,
     attachments: state.attachmentsByNode,
     holds: state.holdsByNode,
+    claims: state.claimsByPv,
     volumes: state.pvsByVolume,
   };
 }
@@ -89,6 +92,9 @@ const attachments = fc
     const finalizers = finalizersOf(stage === 'held' ? 'held' : 'free');
     return attachmentView(view, { nodeName, finalizers });
   });
+const claims = fc
+  .tuple(object('default'), few('', 'pv-1', 'pv-2'))
+  .map(([view, pv]) => ({ ...view, kind: 'claim' as const, pv }));
 const pvs = fc
   .tuple(object(''), few(driver, otherDriver), few('', 'h1', 'h2'))
   .map(([view, by, handle]) => pvView(view, { driver: by, handle }));
@@ -108,7 +114,12 @@ function facts(source: string, views: fc.Arbitrary<View>): fc.Arbitrary<WatchFac
 describe('what is looked up', () => {
   it('is at every moment what the collections say, without a trace of what is gone', () => {
     const history = fc.array(
-      fc.oneof(facts('pods', pods), facts('attachments', attachments), facts('pvs', pvs)),
+      fc.oneof(
+        facts('pods', pods),
+        facts('attachments', attachments),
+        facts('claims', claims),
+        facts('pvs', pvs),
+      ),
       { maxLength: 30 },
     );
     const run = fc.property(history, (steps) => {
@@ -122,6 +133,7 @@ describe('what is looked up', () => {
       const all = [
         ...[...state.pods.values()].map((view) => `pods/${keyOf(view)}/${view.uid}`),
         ...[...state.attachments.values()].map((view) => `attachments/${view.name}/${view.uid}`),
+        ...[...state.claims.values()].map((view) => `claims/${keyOf(view)}/${view.uid}`),
         ...[...state.pvs.values()].map((view) => `pvs/${view.name}/${view.uid}`),
       ];
       expect(all.sort()).toEqual([...plain].map(([key, view]) => `${key}/${view.uid}`).sort());
