@@ -19,6 +19,8 @@ interface Stage {
   readonly run: { readonly command: readonly string[] } | { readonly tests: readonly string[] };
   /** With a real control plane, which is started for the stage. */
   readonly cluster?: true;
+  /** How many files of tests run at a time; default: one less than there are processors. */
+  readonly workers?: number;
   /** What hangs for so long is not slow but stuck; default 15. */
   readonly timeoutMinutes?: number;
 }
@@ -42,6 +44,8 @@ const stages: readonly Stage[] = [
   },
   { name: 'bundle', plans: [...late, 'e2e'], run: { command: ['node', 'build/bundle.ts'] } },
   { name: 'the bundle at work', plans: late, run: { tests: ['test/bundle.test.ts'] } },
+  // They wait far more than they work: for silence, for leases that run out, for a release.
+  { name: 'scenarios', plans: late, run: { tests: ['test/scenarios'] }, workers: 4 },
   { name: 'demo', plans: late, run: { command: ['node', 'test/demo/demo.ts'] } },
   { name: 'contract', plans: late, run: { tests: ['test/contract'] } },
   {
@@ -118,7 +122,7 @@ function skipped(count: number): Count {
 
 function runStage(stage: Stage): Count {
   const timeoutMs = (stage.timeoutMinutes ?? 15) * 60_000;
-  if ('tests' in stage.run) return runJest(stage.run.tests, stage.cluster === true, timeoutMs);
+  if ('tests' in stage.run) return runJest(stage, stage.run.tests, timeoutMs);
   const [program, ...parameters] = stage.run.command;
   const succeeded = execute(program as string, parameters, timeoutMs);
   return succeeded ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
@@ -146,7 +150,8 @@ interface JestReport {
   readonly numRuntimeErrorTestSuites: number;
 }
 
-function runJest(tests: readonly string[], cluster: boolean, timeoutMs: number): Count {
+function runJest(stage: Stage, tests: readonly string[], timeoutMs: number): Count {
+  const cluster = stage.cluster === true;
   const folder = mkdtempSync(join(tmpdir(), 'csi-failover-tests-'));
   try {
     const report = join(folder, 'report.json');
@@ -158,6 +163,7 @@ function runJest(tests: readonly string[], cluster: boolean, timeoutMs: number):
       `--outputFile=${report}`,
       // What is measured there has the computer to itself.
       ...(cluster ? ['--runInBand'] : []),
+      ...(stage.workers === undefined ? [] : [`--maxWorkers=${stage.workers}`]),
       ...tests,
     ];
     const parameters = cluster ? ['test/cluster/with-cluster.ts', 'node', ...jest] : jest;
