@@ -27,6 +27,7 @@ export async function sweep(
     statefulsets: ({ metadata }) => homes.has(metadata.namespace),
     deployments: ({ metadata }) => homes.has(metadata.namespace),
     replicasets: ({ metadata }) => homes.has(metadata.namespace),
+    daemonsets: ({ metadata }) => homes.has(metadata.namespace),
     pods: isOurPod,
     volumeattachments: (object) =>
       (object as { spec?: { attacher?: string } }).spec?.attacher === driverName,

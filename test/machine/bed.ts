@@ -56,6 +56,7 @@ export const bundlePath = fileURLToPath(new URL('../../dist/csi-failover.cjs', i
 const collections = {
   StatefulSet: 'statefulsets',
   Deployment: 'deployments',
+  DaemonSet: 'daemonsets',
   Pod: 'pods',
 } as const;
 

@@ -2,8 +2,8 @@ import type { JsonObject } from '../../src/shared/effect.ts';
 
 /** A workload of one pod, with one volume if nothing else is said. */
 export interface WorkloadPlan {
-  /** `Pod`: a bare one, which nobody creates again. */
-  readonly kind: 'StatefulSet' | 'Deployment' | 'Pod';
+  /** `Pod`: a bare one, which nobody creates again. `DaemonSet`: one pod if `nodes` is one. */
+  readonly kind: 'StatefulSet' | 'Deployment' | 'DaemonSet' | 'Pod';
   readonly namespace: string;
   readonly name: string;
   /** Labels of the pods beside `app`. */
@@ -91,7 +91,6 @@ export function pvObject(plan: WorkloadPlan, claimUid: string): JsonObject {
 export function workloadObject(plan: WorkloadPlan): JsonObject {
   const { kind, namespace, name } = plan;
   const app = { app: name };
-  const stateful = kind === 'StatefulSet';
   const { metadata, spec } = podTemplate(plan);
   if (kind === 'Pod') {
     return { apiVersion: 'v1', kind, metadata: { ...metadata, namespace, name }, spec };
@@ -101,12 +100,14 @@ export function workloadObject(plan: WorkloadPlan): JsonObject {
     kind,
     metadata: { namespace, name, labels: app },
     spec: {
-      replicas: 1,
       selector: { matchLabels: app },
       template: { metadata, spec },
-      ...(stateful
-        ? { serviceName: name, volumeClaimTemplates: [claimTemplate(plan)] }
-        : { strategy: { type: 'Recreate' } }),
+      ...(kind === 'StatefulSet' && {
+        replicas: 1,
+        serviceName: name,
+        volumeClaimTemplates: [claimTemplate(plan)],
+      }),
+      ...(kind === 'Deployment' && { replicas: 1, strategy: { type: 'Recreate' } }),
     },
   };
 }

@@ -219,6 +219,11 @@ export type Deployment = Base & {
   readonly status?: { readonly replicas?: number; readonly readyReplicas?: number };
 };
 
+/** Stored, and on a real cluster acted upon; the model has no controller for it. */
+export type DaemonSet = Base & {
+  readonly spec: { readonly selector: Selector; readonly template: PodTemplate };
+};
+
 export type Namespace = Base & { readonly spec?: JsonObject; readonly status?: JsonObject };
 export type ConfigMap = Base & { readonly data?: Readonly<Record<string, string>> };
 
@@ -252,6 +257,7 @@ export type Objects = {
   statefulsets: StatefulSet;
   deployments: Deployment;
   replicasets: ReplicaSet;
+  daemonsets: DaemonSet;
 };
 
 export type ResourceName = keyof Objects;
@@ -303,6 +309,7 @@ export const kinds: ReadonlyMap<ResourceName, ResourceKind> = new Map([
   kind('statefulsets', 'StatefulSet', 'apps', 'namespaced status'),
   kind('deployments', 'Deployment', 'apps', 'namespaced status'),
   kind('replicasets', 'ReplicaSet', 'apps', 'namespaced status'),
+  kind('daemonsets', 'DaemonSet', 'apps', 'namespaced status'),
 ]);
 
 export function kindOf(resource: ResourceName): ResourceKind {
