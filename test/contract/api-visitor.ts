@@ -65,8 +65,17 @@ export class ApiVisitor {
     return (object?.items ?? []).map(({ metadata }) => metadata.name);
   }
 
-  /** Events of a watch of the leases until `enough`, or until it ends, or for five seconds. */
-  async watchLeases(
+  watchLeases(
+    query: Readonly<Record<string, string>>,
+    enough: (events: readonly WatchEvent[]) => boolean,
+    meanwhile?: () => Promise<unknown>,
+  ): Promise<readonly WatchEvent[]> {
+    return this.watch(this.leases(), query, enough, meanwhile);
+  }
+
+  /** Events of a watch until `enough`, or until it ends, or for five seconds. */
+  async watch(
+    path: string,
     query: Readonly<Record<string, string>>,
     enough: (events: readonly WatchEvent[]) => boolean,
     meanwhile: () => Promise<unknown> = () => Promise.resolve(),
@@ -75,7 +84,7 @@ export class ApiVisitor {
     const end = new AbortController();
     const timer = setTimeout(() => end.abort(), 5_000);
     const search = new URLSearchParams({ watch: 'true', ...query }).toString();
-    const following = this.api.follow(`${this.leases()}?${search}`, end.signal, (line) => {
+    const following = this.api.follow(`${path}?${search}`, end.signal, (line) => {
       events.push(JSON.parse(line) as WatchEvent);
       if (enough(events)) end.abort();
     });

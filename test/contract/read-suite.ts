@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Listed } from '../machine/api-client.ts';
-import type { Lease } from '../model/objects.ts';
+import type { Lease, Pod } from '../model/objects.ts';
 import { type Answer, type ApiVisitor, leaseBody, podBody } from './api-visitor.ts';
 
 /** Lists and watches. */
@@ -98,6 +98,35 @@ export function readSuite(visitor: ApiVisitor, forget: () => Promise<void>): voi
       );
       expect(events.map(({ type }) => type)).toEqual(['ADDED', 'DELETED']);
       expect(events[1]?.object.metadata.labels).toEqual({ seen: 'yes' });
+    });
+
+    it('show the last state that was stored as the deleted one', async () => {
+      const metadata = { name: 'a', finalizers: ['x.test/one'] };
+      const made = await visitor.make<Lease>(visitor.leases(), { metadata, spec: {} });
+      const { resourceVersion } = made.metadata;
+      await visitor.call('DELETE', visitor.leases('a'));
+      const last = { metadata: { finalizers: null, annotations: { last: 'word' } } };
+      const answer = await visitor.call('PATCH', visitor.leases('a'), last);
+      expect(answer.object?.metadata).toMatchObject({ annotations: { last: 'word' } });
+      const events = await visitor.watchLeases({ resourceVersion }, (all) => all.length === 2);
+      expect(events.map(({ type }) => type)).toEqual(['MODIFIED', 'DELETED']);
+      expect(events[1]?.object.metadata).toMatchObject({ finalizers: ['x.test/one'] });
+      expect(events[1]?.object.metadata).not.toHaveProperty('annotations');
+    });
+
+    it('show a pod as terminating before it goes, though it goes at once', async () => {
+      const { metadata } = await visitor.make<Pod>(
+        visitor.pods(),
+        podBody('p', {}, { nodeName: 'nobody' }),
+      );
+      await visitor.call('DELETE', visitor.pods('p'), { gracePeriodSeconds: 0 });
+      const query = { resourceVersion: metadata.resourceVersion };
+      const events = await visitor.watch(visitor.pods(), query, (all) => all.length === 2);
+      expect(events.map(({ type }) => type)).toEqual(['MODIFIED', 'DELETED']);
+      for (const { object } of events) {
+        expect(object.metadata).toMatchObject({ deletionGracePeriodSeconds: 0 });
+        expect(object.metadata).toHaveProperty('deletionTimestamp');
+      }
     });
 
     it('send what is there, a bookmark that ends it, and what follows', async () => {

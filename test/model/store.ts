@@ -225,17 +225,19 @@ export class Store {
     if (refusal !== undefined) return refusal;
     const deletion = deletionOf(resource, old, options);
     if (deletion.kind === 'keep') return { ok: true, object: old };
-    if (deletion.kind === 'remove') {
+    if (deletion.kind === 'remove' && resource !== 'pods') {
       return { ok: true, object: this.#remove(resource, old) as Objects[R] };
     }
-    const { graceSeconds } = deletion;
+    const graceSeconds = deletion.kind === 'remove' ? 0 : deletion.graceSeconds;
     const metadata: Metadata = {
       ...old.metadata,
       generation: (old.metadata.generation ?? 1) + 1,
       deletionTimestamp: seconds(this.#wallTime() + graceSeconds * 1000),
       deletionGracePeriodSeconds: graceSeconds,
     };
-    const object = this.#write('MODIFIED', resource, { ...old, metadata } as AnyObject, old);
+    const marked = this.#write('MODIFIED', resource, { ...old, metadata } as AnyObject, old);
+    // A pod is seen to be terminating also when it goes at once.
+    const object = deletion.kind === 'remove' ? this.#remove(resource, marked) : marked;
     return { ok: true, object: object as Objects[R] };
   }
 
@@ -318,7 +320,9 @@ export class Store {
     const invalid = invalidity(resource, object) ?? immutableChange(resource, old, object);
     if (invalid !== undefined) return failure(422, 'Invalid', invalid);
     if (deleting && finalizers.length === 0 && removable(object)) {
-      return { ok: true, object: this.#remove(resource, object, old) as Objects[R] };
+      // What the last write brought is only in its answer: watches are told what was stored.
+      this.#remove(resource, old);
+      return { ok: true, object: object as Objects[R] };
     }
     return { ok: true, object: this.#write('MODIFIED', resource, object, old) as Objects[R] };
   }
@@ -336,11 +340,11 @@ export class Store {
     return object;
   }
 
-  #remove(resource: ResourceName, last: AnyObject, old: AnyObject = last): AnyObject {
+  #remove(resource: ResourceName, last: AnyObject): AnyObject {
     const object = this.#stamped(last);
     this.#table(resource).delete(keyOf(last.metadata.namespace, last.metadata.name));
     this.#resourceOfUid.delete(last.metadata.uid);
-    this.#record('DELETED', resource, object, old);
+    this.#record('DELETED', resource, object, last);
     return object;
   }
 

@@ -69,7 +69,8 @@ describe('watch', () => {
     const stream = await watch(server, `resourceVersion=${since}`);
     label(store, 'a', { x: 'y' });
     store.delete('pods', { namespace: 'default', name: 'b' });
-    expect(await stream.take(3)).toStrictEqual(['ADDED b', 'MODIFIED a', 'DELETED b']);
+    const seen = ['ADDED b', 'MODIFIED a', 'MODIFIED b', 'DELETED b'];
+    expect(await stream.take(4)).toStrictEqual(seen);
   });
 
   it('shows objects that enter and leave the selection as added and deleted', async () => {

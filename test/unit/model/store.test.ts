@@ -251,15 +251,20 @@ describe('list and watch', () => {
       events: [
         { type: 'MODIFIED', rv: since + 2, old: { metadata: { resourceVersion: String(since) } } },
         {
-          type: 'DELETED',
+          type: 'MODIFIED',
           rv: since + 3,
-          object: { metadata: { resourceVersion: String(since + 3) } },
+          object: { metadata: { deletionGracePeriodSeconds: 0 } },
+        },
+        {
+          type: 'DELETED',
+          rv: since + 4,
+          object: { metadata: { resourceVersion: String(since + 4) } },
         },
       ],
     });
-    store.compact(since + 2);
+    store.compact(since + 3);
     expect(store.eventsSince(since, 'pods')).toMatchObject({ ok: false, status: 410 });
-    expect(store.eventsSince(since + 2, 'pods')).toMatchObject({ events: [{ type: 'DELETED' }] });
+    expect(store.eventsSince(since + 3, 'pods')).toMatchObject({ events: [{ type: 'DELETED' }] });
   });
 
   it('forgets the oldest events by itself', () => {
