@@ -171,8 +171,12 @@ describe.each(modes)('the sidecar in %s mode', (mode, kind) => {
   });
 
   it('runs with an account that the shipped roles are bound to', () => {
-    const { nameSuffix = '' } = readKustomization(join(example, 'access'));
+    const { nameSuffix = '', patches = [] } = readKustomization(join(example, 'access'));
     expect(pod.serviceAccountName).toBe(`csi-failover-${mode}${nameSuffix}`);
+    const subjects = patches.flatMap(({ patch }) =>
+      loadYaml<readonly { readonly value: string }[]>(patch).map(({ value }) => value),
+    );
+    expect(subjects).toContain(pod.serviceAccountName);
   });
 
   it('has an image with a version', () => {

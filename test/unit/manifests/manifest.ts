@@ -135,6 +135,7 @@ export interface Kustomization {
   readonly transformers?: readonly string[];
   readonly configurations?: readonly string[];
   readonly labels?: readonly { readonly pairs: Readonly<Record<string, string>> }[];
+  readonly patches?: readonly { readonly patch: string }[];
 }
 
 export interface NamespaceTransformer {

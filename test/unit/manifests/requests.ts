@@ -177,7 +177,7 @@ const actions: { readonly [Kind in ActionKind]: ActionOf<Kind> } = {
     phase: 'Intent',
     volumes: [],
   },
-  UpdateRecord: { ...common, kind: 'UpdateRecord', heartbeat, record },
+  UpdateRecord: { ...common, kind: 'UpdateRecord', heartbeat, record, from: record },
   RemoveRecord: { ...common, kind: 'RemoveRecord', heartbeat, epoch, taint: 'key' },
   MarkPod: { ...common, kind: 'MarkPod', pod, heartbeat, intent },
   UnmarkPod: { ...common, kind: 'UnmarkPod', pod, heartbeat, epoch },
