@@ -29,6 +29,8 @@ export interface Machine extends AsyncDisposable {
   thaw(): void;
   /** Between the machine and the API server: connections are refused. */
   cutApi(): void;
+  /** As cutApi, but nobody is told: a pulled cable. */
+  hangApi(): void;
   healApi(): void;
   /** Between the machine and the array's data. */
   cutStorage(): void;

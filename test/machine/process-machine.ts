@@ -143,6 +143,10 @@ export class ProcessMachine implements Machine {
     this.#api.set('cut');
   }
 
+  hangApi(): void {
+    this.#api.set('hang');
+  }
+
   healApi(): void {
     this.#api.set('pass');
   }

@@ -220,6 +220,8 @@ export class BedStage<F extends Foundation, B extends MachineBed<F> = MachineBed
           `${new Date(at).toISOString()} ${kind}/${name} ${reason}: ${message}\n`,
       );
       writeFileSync(join(folder, 'events.txt'), lines.join(''));
+      const verdict = await this.bed.array.verdict().catch((error: unknown) => String(error));
+      writeFileSync(join(folder, 'verdict.json'), JSON.stringify(verdict, undefined, 2));
       await this.bed[Symbol.asyncDispose]();
     }
     return this.bed.runId;

@@ -8,7 +8,7 @@ import { BedStage } from './bed-stage.ts';
 
 export type { Asked, Mark } from './bed-stage.ts';
 
-type Settings = Pick<BedOptions, 'controllerFlags' | 'agentFlags' | 'kubeletFlags'>;
+export type Settings = Pick<BedOptions, 'controllerFlags' | 'agentFlags' | 'kubeletFlags'>;
 
 /** The test driver is in no table, so its fence has to be declared. */
 export const fence = '--fence=unpublish';
