@@ -164,7 +164,9 @@ export function controllersSuite(open: () => Promise<MachineBed<Foundation>>): v
       what: signs.join(' and '),
     });
     await api.patch('volumeattachments', { name }, { metadata: { finalizers: null } });
-    await stage.writesOn(held, ['ctl-x', 'ctl-y'], { withinMs: 10 * second });
+    await eventually(() => texts(held, 'ctl-wanted').includes('pod 2: Running'), {
+      what: 'the pod to run elsewhere',
+    });
   }
 
   async function playUndone(): Promise<void> {
