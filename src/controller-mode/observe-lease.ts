@@ -11,6 +11,7 @@ import {
 import type { SourceName } from './facts.ts';
 import { renewalsPerLease } from './policy.ts';
 import { type NodeMemory, type SeenLease, type State, memoryOf } from './state.ts';
+import { allUsersOf } from './volumes.ts';
 
 /**
  * A Lease of either source. Its clock starts when we see renewTime change, and goes on as long as
@@ -90,7 +91,24 @@ function observeHeartbeat(state: State, seen: SeenLease, now: Instant): void {
   const word = report?.driver ?? 'ok';
   if (word === 'ok' || word === 'stopping') memory.driverBadSince = undefined;
   else memory.driverBadSince ??= now;
+  observeBystanders(state, node, seen.record);
   observeRecord(memory, seen.record, now);
+}
+
+/**
+ * Pods that ran elsewhere before an episode, or that we find there when it is over, were moved by
+ * nobody. Looked for only when the record has changed.
+ */
+function observeBystanders(state: State, node: string, record: FenceRecord | undefined): void {
+  const memory = memoryOf(state, node);
+  const isNew = record?.epoch !== memory.recordEpoch;
+  if (isNew) memory.bystanders.clear();
+  if (record === undefined || (!isNew && record.volumes.length === memory.recordSize)) return;
+  if (record.phase !== 'Intent' && !(isNew && record.phase === 'Moved')) return;
+  const users = record.volumes.flatMap(({ pv }) => [...allUsersOf(state, pv)]);
+  // One that waits for a node may be a replacement that was made early.
+  const elsewhere = users.filter(({ nodeName }) => nodeName !== '' && nodeName !== node);
+  for (const { uid } of elsewhere) memory.bystanders.add(uid);
 }
 
 /** With the Lease its record is gone, and an agent that renews it anew starts without one. */
@@ -112,6 +130,7 @@ function observeRecord(memory: NodeMemory, record: FenceRecord | undefined, now:
     memory.joined.clear();
   }
   memory.recordPhase = phase;
+  memory.recordSize = record?.volumes.length ?? 0;
 }
 
 /**

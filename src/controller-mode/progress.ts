@@ -1,4 +1,4 @@
-import { isFinished, attachmentOf, isConfirmed, usersOf } from './volumes.ts';
+import { allUsersOf, attachmentOf, isConfirmed, isFinished, usersOf } from './volumes.ts';
 import type { ObjectReference } from '../shared/mode.ts';
 import type { PvView } from '../shared/model.ts';
 import type { FencedVolume } from '../shared/record.ts';
@@ -8,7 +8,7 @@ import { podCompleted, podStarted, podWaits, volumeFenced, waits } from './notic
 import type { Wanted } from './wanted.ts';
 
 /** How long a step may take before people are told what it waits for. */
-const patienceMs = { detach: 20_000, reschedule: 60_000 };
+const patienceMs = { detach: 20_000, reschedule: 60_000, replacement: 600_000 };
 
 /** What people can read about a running episode on its pods and claims. Wants no action. */
 export function tellProgress(episode: Episode, wanted: Wanted): void {
@@ -53,10 +53,13 @@ function tellVolume(episode: Episode, volume: FencedVolume, pv: PvView, wanted: 
 /** The old attachment is gone: where the pods of this volume run now, or why they do not. */
 function tellReplacements(episode: Episode, pv: PvView, wanted: Wanted): void {
   const { state, nodeName, now } = episode.situation;
-  const stalledAt = episode.memory.recordSeenAt + patienceMs.reschedule;
-  const pods = state.podsByClaim.get(`${pv.claimNamespace}/${pv.claimName}`)?.values() ?? [];
-  for (const pod of pods) {
-    if (isFinished(pod) || pod.nodeName === nodeName) continue;
+  const { recordSeenAt, movedAt, bystanders } = episode.memory;
+  // Who comes later is no replacement of these.
+  const over = (movedAt ?? now) + patienceMs.replacement;
+  if (episode.record.phase === 'Moved' && now >= over) return;
+  const stalledAt = recordSeenAt + patienceMs.reschedule;
+  for (const pod of allUsersOf(state, pv.name)) {
+    if (pod.nodeName === nodeName || bystanders.has(pod.uid)) continue;
     if (pod.nodeName !== '') wanted.notices.push(...podCompleted(episode, pod));
     else if (now < stalledAt) wanted.wakeAt.push(stalledAt);
     else {

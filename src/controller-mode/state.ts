@@ -57,6 +57,9 @@ export interface NodeMemory {
   recordEpoch: string;
   recordSeenAt: Instant;
   recordPhase: string;
+  recordSize: number;
+  /** Uids of pods that used the volumes on other nodes already: nobody moves those. */
+  readonly bystanders: Set<string>;
   /** When a failover of this node was last completed. */
   movedAt: Instant | undefined;
   /** Uids of VolumeAttachments whose revocation the driver's own listing confirmed. */
@@ -167,6 +170,8 @@ export function memoryOf(state: State, node: string): NodeMemory {
       recordEpoch: '',
       recordSeenAt: 0,
       recordPhase: '',
+      recordSize: 0,
+      bystanders: new Set(),
       movedAt: undefined,
       revoked: new Set(),
       joined: new Map(),

@@ -89,19 +89,21 @@ function claimsOf(state: State, pvName: string): ReadonlySet<string> {
   return claims;
 }
 
-/**
- * Unfinished pods bound to the node that use this volume, whoever owns or labels them and through
- * whichever claim.
- */
-export function usersOf(state: State, nodeName: string, pvName: string): readonly PodView[] {
+/** Unfinished pods that use this volume, whoever owns or labels them and through which claim. */
+export function allUsersOf(state: State, pvName: string): ReadonlySet<PodView> {
   const claims = namesOf(state, pvName).flatMap((name) => [...claimsOf(state, name)]);
   const users = new Set<PodView>();
   for (const claim of claims) {
     for (const pod of state.podsByClaim.get(claim)?.values() ?? []) {
-      if (pod.nodeName === nodeName && !isFinished(pod)) users.add(pod);
+      if (!isFinished(pod)) users.add(pod);
     }
   }
-  return [...users];
+  return users;
+}
+
+/** Those of them that are bound to the node. */
+export function usersOf(state: State, nodeName: string, pvName: string): readonly PodView[] {
+  return [...allUsersOf(state, pvName)].filter((pod) => pod.nodeName === nodeName);
 }
 
 /** The VolumeAttachment of a volume on a node; its name is a function of both: one at most. */

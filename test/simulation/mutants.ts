@@ -33,8 +33,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'shared volume ignored',
     file: 'src/controller-mode/volumes.ts',
-    anchor: 'pod.nodeName === nodeName && !isFinished(pod)',
-    replacement: 'pod.selected && pod.nodeName === nodeName && !isFinished(pod)',
+    anchor: 'filter((pod) => pod.nodeName === nodeName)',
+    replacement: 'filter((pod) => pod.selected && pod.nodeName === nodeName)',
     seeds: 200,
   },
 ];

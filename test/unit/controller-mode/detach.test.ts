@@ -145,6 +145,24 @@ describe('the out-of-service taint', () => {
     expect(world.steps()).toEqual([clear, dropHold]);
   });
 
+  it('stays for a pod whose fence is on its way, within its 5 s, and for no other', () => {
+    const world = evicted();
+    world.workload('db-0', 'n1');
+    world.record('n1', ['web-0', 'db-0'], { phase: 'Fenced' });
+    world.mark('db-0');
+    world.stage('db-0', 'n1', 'fencing');
+    world.outOfService('n1');
+    world.attachedOn('n1', 'db-0');
+    expect(world.steps()).toEqual([dropHold]);
+    world.changePod('db-0', { phase: 'Succeeded' });
+    expect(world.steps()).toEqual([clear, dropHold]);
+    world.changePod('db-0', { phase: 'Running' });
+    expect(world.pass(5_000).steps()).toEqual([clear, dropHold]);
+    world.untaint('n1', outOfServiceTaint);
+    world.stage('db-0', 'n1', 'held');
+    expect(world.steps()).toEqual([dropHold, 'Evict default/db-0']);
+  });
+
   it('is not set before the record says that something was fenced', () => {
     const world = evicted();
     world.record('n1', ['web-0'], { phase: 'Intent' });

@@ -1,0 +1,188 @@
+import { describe, expect, it } from '@jest/globals';
+import { type Stage } from './views.ts';
+import { World } from './world.ts';
+
+const claim = { kind: 'PersistentVolumeClaim', namespace: 'default', name: 'web-0' };
+const node = { kind: 'Node', namespace: '', name: 'n1' };
+
+function running(stage: Stage, phase: 'Intent' | 'Fenced' | 'Moved' = 'Fenced'): World {
+  const world = World.healthy();
+  world.workload('web-0', 'n1');
+  world.lose('n1');
+  world.record('n1', ['web-0'], { phase });
+  world.mark('web-0');
+  world.taint('n1');
+  world.stage('web-0', 'n1', stage);
+  return world;
+}
+
+/** The old pod and its attachment are gone; the new pod waits for a node or runs on one. */
+function replaced(nodeName: string): World {
+  const world = running('held');
+  world.remove(world.findPod('web-0'));
+  world.remove(world.findAttachment('web-0', 'n1'));
+  world.pod('web-0', nodeName, ['web-0'], { phase: 'Pending' });
+  return world;
+}
+
+describe('what people read of an episode', () => {
+  it('begins on the pod and on its claims, quoting node and epoch', () => {
+    const world = running('free', 'Intent');
+    const started = world.notices('FailoverStarted');
+    const { uid } = world.findPod('web-0');
+    expect(started.map(({ about }) => about)).toMatchObject([{ kind: 'Pod', uid }, claim]);
+    expect(started[0]?.note).toContain('n1');
+    expect(started[0]?.key).toContain('7');
+  });
+
+  it('says when a volume is fenced, and not before', () => {
+    const world = running('fencing');
+    expect(world.notices('VolumeFenced')).toEqual([]);
+    world.stage('web-0', 'n1', 'held');
+    expect(world.notices('VolumeFenced')).toMatchObject([{ about: claim, type: 'Normal' }]);
+  });
+
+  it('says who still uses a volume that cannot be detached', () => {
+    const world = running('held');
+    world.pass(19_000);
+    expect(world.notices('FailoverWaiting')).toEqual([]);
+    expect(world.decide().wakeAt).toBeLessThanOrEqual(world.now + 1_000);
+    world.pass(1_000);
+    expect(world.words('FailoverWaiting', 'web-0')).toEqual(['detach-stalled']);
+    expect(world.notices('FailoverWaiting')[0]?.note).toContain('pod default/web-0');
+    world.remove(world.findPod('web-0'));
+    expect(world.notices('FailoverWaiting')[0]?.note).toContain('va-web-0-n1');
+  });
+
+  it('ends on the replacement and on its claims', () => {
+    const world = replaced('n2');
+    const { uid } = world.findPod('web-0');
+    const completed = world.notices('FailoverCompleted');
+    expect(completed.map(({ about }) => about)).toMatchObject([{ kind: 'Pod', uid }, claim]);
+    expect(completed[0]?.note).toContain('n2');
+  });
+
+  it('says so when nothing places the replacement', () => {
+    const world = replaced('');
+    world.pass(59_000);
+    expect(world.notices('FailoverWaiting')).toEqual([]);
+    expect(world.decide().wakeAt).toBeLessThanOrEqual(world.now + 1_000);
+    world.pass(1_000);
+    expect(world.words('FailoverWaiting', 'web-0')).toEqual(['not-rescheduled']);
+    world.changePod('web-0', { nodeName: 'n2' });
+    expect(world.notices('FailoverWaiting')).toEqual([]);
+  });
+
+  it('calls nobody moved who ran elsewhere before', () => {
+    const world = World.healthy();
+    world.workload('web-0', 'n1');
+    world.pod('reader', 'n2', ['web-0']);
+    world.pod('early', '', ['web-0'], { phase: 'Pending' });
+    world.lose('n1');
+    world.record('n1', ['web-0']);
+    world.record('n1', ['web-0'], { phase: 'Fenced' });
+    world.remove(world.findPod('web-0'));
+    world.remove(world.findAttachment('web-0', 'n1'));
+    expect(world.notices('FailoverCompleted')).toEqual([]);
+    world.pod('web-0', 'n3', ['web-0']);
+    world.changePod('early', { nodeName: 'n3' });
+    expect(world.words('FailoverCompleted', 'web-0')).not.toEqual([]);
+    expect(world.words('FailoverCompleted', 'early')).not.toEqual([]);
+    expect(world.words('FailoverCompleted', 'reader')).toEqual([]);
+  });
+
+  it('calls those moved again who are moved once more', () => {
+    const world = World.healthy();
+    world.record('n1', ['web-0'], { phase: 'Moved', epoch: '6' });
+    world.noRecord('n1');
+    world.pass(700_000).workload('web-0', 'n1');
+    world.record('n1', ['web-0'], { phase: 'Fenced' });
+    world.remove(world.findPod('web-0'));
+    world.remove(world.findAttachment('web-0', 'n1'));
+    world.pod('web-0', 'n2', ['web-0']);
+    expect(world.notices('FailoverCompleted')).not.toEqual([]);
+  });
+
+  it('calls nobody moved whom it finds long after', () => {
+    const world = replaced('n2');
+    world.record('n1', ['web-0'], { phase: 'Moved' });
+    expect(world.notices('FailoverCompleted')).not.toEqual([]);
+    world.pass(600_000);
+    expect(world.notices('FailoverCompleted')).toEqual([]);
+    const later = World.healthy();
+    later.volume('web-0');
+    later.pod('web-0', 'n2', ['web-0']);
+    later.lose('n1').record('n1', ['web-0'], { phase: 'Moved' });
+    expect(later.notices('FailoverCompleted')).toEqual([]);
+  });
+
+  it('stands on the node while the taint does', () => {
+    const world = running('held');
+    expect(world.notices('NodeFenced')).toMatchObject([{ about: node }]);
+    world.untaint('n1');
+    expect(world.notices('NodeFenced')).toEqual([]);
+  });
+
+  it.each([
+    ['withdrawn', 'FailoverWithdrawn'],
+    ['Lost: node-silent', 'NodeReleased'],
+  ])('ends on the node: %s is %s', (reason, notice) => {
+    const world = running('free');
+    world.record('n1', ['web-0'], { phase: 'Released', reason });
+    expect(world.notices(notice)).toMatchObject([{ about: node, type: 'Normal' }]);
+    expect(world.notices('FailoverStarted')).toEqual([]);
+  });
+});
+
+describe('what people read of a verdict', () => {
+  it('stands on the node that is Lost, by one key over the whole episode', () => {
+    const world = World.healthy();
+    world.workload('web-0', 'n1');
+    world.lose('n1');
+    const [before] = world.notices('NodeLost');
+    expect(before?.about).toMatchObject(node);
+    const { resourceVersion } = world.heartbeat('n1');
+    world.record('n1', ['web-0'], { epoch: resourceVersion });
+    world.record('n1', ['web-0'], { epoch: resourceVersion, phase: 'Fenced' });
+    expect(world.notices('NodeLost').map(({ key }) => key)).toEqual([before?.key]);
+  });
+
+  it('tells one failure from the next', () => {
+    const world = World.healthy();
+    world.lose('n1');
+    const [first] = world.notices('NodeLost');
+    world.back('n1').pass(30_000);
+    world.lose('n1');
+    expect(world.notices('NodeLost')[0]?.key).not.toBe(first?.key);
+  });
+
+  it('waits a while before it calls an agent down', () => {
+    const world = World.healthy();
+    world.silent('n1', 'agent').pass(29_000);
+    expect(world.notices('NodeAgentDown')).toEqual([]);
+    expect(world.decide().wakeAt).toBeLessThanOrEqual(world.now + 2_000);
+    world.pass(3_000);
+    expect(world.notices('NodeAgentDown')).toMatchObject([{ about: node, type: 'Warning' }]);
+  });
+
+  it('says nothing of nodes that are well, suspect or unknown', () => {
+    const world = World.healthy();
+    world.silent('n1', 'agent').pass(6_000);
+    expect(world.verdict('n1').kind).toBe('Suspect');
+    expect(world.decide().notices).toEqual([]);
+  });
+});
+
+describe('a labelled pod on a Lost node', () => {
+  it('that has nothing to fence is named as well', () => {
+    const world = World.healthy();
+    world.pod('plain', 'n1', []);
+    world.pod('theirs', 'n1', [], { selected: false });
+    world.pod('over', 'n1', [], { phase: 'Succeeded' });
+    world.lose('n1');
+    expect(world.words('FailoverHeld', 'plain')).toEqual(['not-movable']);
+    expect(world.words('FailoverHeld', 'theirs')).toEqual([]);
+    expect(world.words('FailoverHeld', 'over')).toEqual([]);
+    expect(world.wanted('BeginEpisode')).toEqual([]);
+  });
+});
