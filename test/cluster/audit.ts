@@ -114,12 +114,12 @@ export class Audit {
   }
 
   /** For `unusedRights`, when all suites have run. */
-  recordUse(): void {
+  recordUse(used: readonly Grant[] = this.used()): void {
     const folder = process.env[usedRightsVariable];
     if (folder === undefined) return;
     mkdirSync(folder, { recursive: true });
-    const used = this.used().map(textWithRole);
-    writeFileSync(join(folder, `${this.#driverName}.json`), JSON.stringify(used));
+    const file = join(folder, `${this.#driverName}.json`);
+    writeFileSync(file, JSON.stringify(used.map(textWithRole)));
   }
 }
 

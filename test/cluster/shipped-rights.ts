@@ -1,8 +1,7 @@
 /** The rights of manifests/, granted on a cluster, and who has them: as in production. */
-import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { driverLabel } from '../../src/shared/names.ts';
 import type { ApiAccess } from '../machine/api-access.ts';
 import { ApiClient } from '../machine/api-client.ts';
 import { eventually } from '../machine/eventually.ts';
@@ -20,11 +19,14 @@ export interface Grantee {
 }
 
 const base = fileURLToPath(new URL('../../manifests/base', import.meta.url));
+const layer = fileURLToPath(
+  new URL('../../manifests/examples/test-driver/access', import.meta.url),
+);
 
 /**
- * One driver's layer over manifests/base, its service accounts, and a Pod object for each process
- * of ours, scheduled on its node: to that its token is bound, and thereby says which node it is
- * for. At the end it reads in the audit log what was asked and refused.
+ * The worked example's layer over manifests/base, for another driver; and a Pod object for each
+ * process of ours, scheduled on its node: to that its token is bound, and thereby says which node
+ * it is for. At the end it reads in the audit log what was asked and refused.
  */
 export class ShippedRights implements AsyncDisposable {
   readonly #cluster: Cluster;
@@ -74,31 +76,28 @@ export class ShippedRights implements AsyncDisposable {
   }
 
   async #apply(): Promise<void> {
-    const { driverName, namespace } = this.#grantee;
+    const { driverName } = this.#grantee;
     const folder = join(realpathSync(this.#grantee.folder), `rights-${driverName}`);
     mkdirSync(folder, { recursive: true });
-    const layer = {
-      apiVersion: 'kustomize.config.k8s.io/v1beta1',
-      kind: 'Kustomization',
-      resources: [relative(folder, base)],
-      nameSuffix: this.#suffix,
-      labels: [{ pairs: { [driverLabel]: driverName } }],
-      transformers: ['namespace.yaml'],
-    };
-    const transformer = {
-      apiVersion: 'builtin',
-      kind: 'NamespaceTransformer',
-      metadata: { name: 'namespace', namespace },
-      unsetOnly: true,
-      setRoleBindingSubjects: 'allServiceAccounts',
-    };
-    writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify(layer));
-    writeFileSync(join(folder, 'namespace.yaml'), JSON.stringify(transformer));
+    for (const file of ['kustomization.yaml', 'namespace.yaml']) {
+      writeFileSync(join(folder, file), this.#adapted(readFileSync(join(layer, file), 'utf8')));
+    }
     await this.#cluster.kubectl(['apply', '--server-side', `--kustomize=${folder}`]);
     this.#things.defer(async () => {
       await this.#cluster.kubectl(['delete', '--wait=false', `--kustomize=${folder}`]);
     });
     await eventually(() => this.#inEffect(), { what: 'the rights to be in effect' });
+  }
+
+  /** What stands in the example, for another driver. */
+  #adapted(text: string): string {
+    const { driverName, namespace, folder } = this.#grantee;
+    const there = relative(join(realpathSync(folder), `rights-${driverName}`), base);
+    return text
+      .replaceAll('test.csi-failover.io', driverName)
+      .replaceAll('csi-test-driver', namespace)
+      .replaceAll('-test-driver', this.#suffix)
+      .replace(/resources: \[.*\]/, `resources: [${there}]`);
   }
 
   /** The authorizer hears of roles and bindings by watches of its own. */
