@@ -35,7 +35,12 @@ export function begin(situation: Situation, verdict: Verdict, wanted: Wanted): v
 /** A labelled pod that has nothing to fence is not ours to move; said once, not kept silent. */
 function noVolume(state: State, pod: PodView): ReturnType<typeof hold> | undefined {
   if (!pod.selected || isFinished(pod) || claimedVolumes(state, pod).length > 0) return undefined;
-  return hold('not-movable', `it has no volume of driver ${state.policy.driver}`);
+  return hold(
+    'not-movable',
+    pod.mirror
+      ? 'it is a static pod of this node'
+      : `it has no volume of driver ${state.policy.driver}`,
+  );
 }
 
 /**

@@ -170,7 +170,7 @@ export class MachineBed<F extends Foundation> implements AsyncDisposable {
   /** Creates volume, claim and workload; does not wait for anything. */
   async addWorkload(plan: WorkloadPlan): Promise<void> {
     await this.foundation.createNamespace(plan.namespace);
-    const own = plan.shares === undefined ? [plan] : [];
+    const own = plan.shares === undefined && plan.volumeless !== true ? [plan] : [];
     for (const volume of [...own, ...otherVolumes(plan)]) {
       await this.array.create(volumeHandle(volume));
       const claim = must(await this.api.create('persistentvolumeclaims', claimObject(volume)));

@@ -19,6 +19,8 @@ export interface WorkloadPlan {
   readonly accessMode?: 'ReadWriteOnce' | 'ReadWriteMany';
   /** Uses the volume of this plan of the same namespace, which must be there, instead of its own. */
   readonly shares?: WorkloadPlan;
+  /** It writes nowhere; not for a StatefulSet. */
+  readonly volumeless?: true;
 }
 
 /** The name of the plan's claim: a StatefulSet's is made from its template's name and its pod's. */
@@ -114,7 +116,8 @@ export function workloadObject(plan: WorkloadPlan): JsonObject {
 
 function podTemplate(plan: WorkloadPlan): { metadata: JsonObject; spec: JsonObject } {
   const { kind, name, labels, annotations, tolerations, nodes } = plan;
-  const claims = [...(kind === 'StatefulSet' ? [] : [plan]), ...otherVolumes(plan)].map(claimName);
+  const own = kind === 'StatefulSet' || plan.volumeless === true ? [] : [plan];
+  const claims = [...own, ...otherVolumes(plan)].map(claimName);
   const volumes = claims.map((claim) => {
     return { name: claim, persistentVolumeClaim: { claimName: claim } };
   });

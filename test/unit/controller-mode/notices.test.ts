@@ -179,8 +179,12 @@ describe('a labelled pod on a Lost node', () => {
     world.pod('plain', 'n1', []);
     world.pod('theirs', 'n1', [], { selected: false });
     world.pod('over', 'n1', [], { phase: 'Succeeded' });
+    world.pod('static', 'n1', [], { mirror: true });
     world.lose('n1');
     expect(world.words('FailoverHeld', 'plain')).toEqual(['not-movable']);
+    const notes = world.notices('FailoverHeld').map(({ note }) => note);
+    expect(notes.filter((note) => note.includes('it has no volume of driver'))).toHaveLength(1);
+    expect(notes.filter((note) => note.includes('it is a static pod'))).toHaveLength(1);
     expect(world.words('FailoverHeld', 'theirs')).toEqual([]);
     expect(world.words('FailoverHeld', 'over')).toEqual([]);
     expect(world.wanted('BeginEpisode')).toEqual([]);
