@@ -1,14 +1,7 @@
 import { describe } from '@jest/globals';
-import { startCluster } from '../cluster/start-cluster.ts';
+import { clusterContender } from '../cluster/cluster-contender.ts';
 import { apiSuite } from '../contract/api-suite.ts';
 
 describe('kube-apiserver', () => {
-  apiSuite(async () => {
-    const cluster = await startCluster({ controllers: false });
-    return {
-      access: await cluster.access('admin'),
-      forget: () => cluster.forgetHistory(),
-      [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
-    };
-  });
+  apiSuite(clusterContender);
 });

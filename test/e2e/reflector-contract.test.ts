@@ -1,0 +1,13 @@
+import { describe } from '@jest/globals';
+import { clusterContender } from '../cluster/cluster-contender.ts';
+import { reflectorSuite } from '../contract/reflector-suite.ts';
+
+describe('against kube-apiserver', () => {
+  reflectorSuite(clusterContender, {
+    // A bookmark comes about once a minute, and two seconds before the watch's time is over.
+    watchMs: 4_000,
+    silenceMs: 8_000,
+    openMs: 3_000,
+    listMs: 3_000,
+  });
+});
