@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { whyNoBinaries } from './cluster/binaries.ts';
+import { usedRightsVariable } from './cluster/used-rights-variable.ts';
 
 /** `check` is what runs before each commit; `e2e` needs a real control plane. */
 type Plan = 'check' | 'all' | 'e2e';
@@ -77,6 +78,12 @@ const stages: readonly Stage[] = [
     cluster: true,
     timeoutMinutes: 60,
   },
+  {
+    name: 'shipped rights that end to end did not use',
+    plans: ['e2e'],
+    run: { command: ['node', 'test/cluster/used-rights.ts'] },
+    cluster: true,
+  },
 ];
 
 interface Count {
@@ -90,7 +97,12 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const environment = {
   ...process.env,
   PATH: [join(root, 'node_modules/.bin'), process.env.PATH].join(delimiter),
+  // What each suite used, for the stage that asks what none of them did.
+  [usedRightsVariable]: mkdtempSync(join(tmpdir(), 'csi-failover-rights-')),
 };
+process.once('exit', () => {
+  rmSync(environment[usedRightsVariable], { recursive: true, force: true });
+});
 
 function main(plan: string | undefined): void {
   if (plan !== 'check' && plan !== 'all' && plan !== 'e2e') {

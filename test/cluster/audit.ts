@@ -5,9 +5,7 @@ import { createInterface } from 'node:readline';
 import { leaderLease } from '../../src/shared/names.ts';
 import { allows, type Grant, grants, textOf } from '../unit/manifests/grants.ts';
 import { type Access, driverNamespace } from '../unit/manifests/requests.ts';
-
-/** Names the folder where suites write down which rules they used. */
-export const usedRightsVariable = 'CSI_FAILOVER_USED_RIGHTS';
+import { usedRightsVariable } from './used-rights-variable.ts';
 
 /** Whose requests are looked at. */
 export interface Audited {
