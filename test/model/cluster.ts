@@ -1,6 +1,7 @@
 /** A whole small cluster on the model, for tests: machines, control plane, array, one clock. */
 import type { JsonObject } from '../../src/shared/effect.ts';
 import { ControlPlane, type ControlPlaneOptions } from './control-plane.ts';
+import type { KubeletSettings } from './kubelet-action.ts';
 import { ModelArray } from './model-array.ts';
 import { ModelMachine } from './model-machine.ts';
 import type { Pod, VolumeAttachment } from './objects.ts';
@@ -14,6 +15,8 @@ export interface ModelClusterOptions {
   /** Default: a, b, c. */
   readonly nodes?: readonly string[];
   readonly controlPlane?: Partial<ControlPlaneOptions>;
+  /** What differs from a stock kubelet's settings. */
+  readonly kubelet?: Partial<KubeletSettings>;
   readonly stepMs?: number;
 }
 
@@ -39,7 +42,8 @@ export class ModelCluster {
     });
     for (const name of options.nodes ?? ['a', 'b', 'c']) {
       const drivers = [{ name: testDriver, nodeId: nodeIdOf(name) }];
-      this.machines.set(name, new ModelMachine({ name, store: this.store, drivers }));
+      const settings = options.kubelet ?? {};
+      this.machines.set(name, new ModelMachine({ name, store: this.store, drivers, settings }));
     }
     this.run(1_000);
   }

@@ -15,22 +15,30 @@ import { nodeIdOf } from '../model/cluster.ts';
 import type { ModelMachine } from '../model/model-machine.ts';
 import type { Store } from '../model/store.ts';
 
-const intervalMs = 2_000;
+export interface AgentOptions {
+  readonly machine: ModelMachine;
+  readonly store: Store;
+  readonly driver: string;
+  /** Between heartbeats; default 2 s. */
+  readonly intervalMs?: number;
+}
 
 export class Agent {
   readonly machine: ModelMachine;
   readonly #store: Store;
   readonly #driver: string;
+  readonly #intervalMs: number;
   /** The world says whether machine, network and agent let it run now. */
   running = true;
   kubeletRunning = true;
   #nextAt = 0;
   #kubeletDeadSince: number | undefined;
 
-  constructor(options: { machine: ModelMachine; store: Store; driver: string }) {
+  constructor(options: AgentOptions) {
     this.machine = options.machine;
     this.#store = options.store;
     this.#driver = options.driver;
+    this.#intervalMs = options.intervalMs ?? 2_000;
   }
 
   get leaseName(): string {
@@ -41,7 +49,7 @@ export class Agent {
     if (this.kubeletRunning) this.#kubeletDeadSince = undefined;
     else this.#kubeletDeadSince ??= now;
     if (!this.running || now < this.#nextAt) return;
-    this.#nextAt = now + intervalMs;
+    this.#nextAt = now + this.#intervalMs;
     const place = { namespace: 'default', name: this.leaseName };
     const lease = this.#store.find('leases', place.name, place.namespace);
     const record = decodeFenceRecord(lease?.metadata.annotations?.[fenceAnnotation]);
