@@ -85,6 +85,7 @@ export interface ClusterStageOptions extends Omit<BedOptions, 'bundle'> {
 export class ClusterStage extends BedStage<ClusterFoundation> {
   readonly scene: Scene;
   readonly cluster: Cluster;
+  readonly #openedAt = Date.now();
 
   private constructor(bed: BedStage<ClusterFoundation>['bed'], scene: Scene, cluster: Cluster) {
     super(bed, `e2e-${scene.name}`);
@@ -101,6 +102,7 @@ export class ClusterStage extends BedStage<ClusterFoundation> {
       bundle: bundlePath,
       driverName,
       otherDriverNames: otherDrivers,
+      namespace: `${scene.namespace}-driver`,
       machines,
       ...bedOptions,
     }).catch(async (error: unknown) => {
@@ -223,7 +225,10 @@ export class ClusterStage extends BedStage<ClusterFoundation> {
         name === leaderLease(driverName),
       volumeattachments: isDriver(specOf(object).attacher),
       persistentvolumes: isDriver(specOf(object).csi?.driver),
-      events: namespace === this.scene.namespace || machines.includes(shownEvent(object).name),
+      // Those of a scene of this name that stood here before are kept for an hour.
+      events:
+        Date.parse(object.metadata.creationTimestamp) > this.#openedAt - 1_000 &&
+        (namespace === this.scene.namespace || machines.includes(shownEvent(object).name)),
     };
     return own[resource] ?? (namespace === undefined || namespace === this.scene.namespace);
   }

@@ -27,14 +27,16 @@ import {
 } from './workload-objects.ts';
 
 export const driverName = 'test.csi-failover.io';
-/** Of the driver and everything beside it. */
+/** Of the driver and everything beside it, where nothing else is said. */
 export const driverNamespace = 'csi-driver';
 
 export type { Change };
 
 export interface BedOptions {
-  /** Beds on one cluster must differ in it, and in the names of their machines. */
+  /** Beds on one cluster must differ in it, in its namespace, and in the names of machines. */
   readonly driverName?: string;
+  /** Of the driver. */
+  readonly namespace?: string;
   /** More drivers on the same machines and the same array, each with an installation of ours. */
   readonly otherDriverNames?: readonly string[];
   /** Names of the workers; default three. They are created, and booted by `bootAll`. */
@@ -249,7 +251,7 @@ async function assemble<F extends Foundation>(
     runId,
     folder,
     driverName: options.driverName ?? driverName,
-    namespace: driverNamespace,
+    namespace: options.namespace ?? driverNamespace,
     machines: options.machines ?? ['worker-a', 'worker-b', 'worker-c'],
     csiAddress: `unix:${join(folder, 'attacher.sock')}`,
   };

@@ -5,7 +5,7 @@ import { switchConfigMap } from '../../src/shared/names.ts';
 import type { RequestRecord } from '../double/api-server.ts';
 import type { WriterSummary } from '../array/judge.ts';
 import { type ShownEvent, shownEvent } from '../demo/describe.ts';
-import { driverNamespace, type MachineBed } from '../machine/bed.ts';
+import type { MachineBed } from '../machine/bed.ts';
 import { eventually } from '../machine/eventually.ts';
 import type { Change, Foundation } from '../machine/foundation.ts';
 import { slotOfPlan, type WorkloadPlan } from '../machine/workload-objects.ts';
@@ -197,7 +197,7 @@ export class BedStage<F extends Foundation, B extends MachineBed<F> = MachineBed
 
   /** Switches of the ConfigMap, as a person writes them. */
   async say(data: Readonly<Record<string, string>>): Promise<void> {
-    const place = { namespace: driverNamespace, name: switchConfigMap };
+    const place = { namespace: this.bed.installations[0]?.namespace, name: switchConfigMap };
     const there = (await this.bed.api.get('configmaps', place)).status === 200;
     const answer = there
       ? await this.bed.api.patch('configmaps', place, { data })
