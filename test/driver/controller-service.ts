@@ -28,10 +28,13 @@ export const defaultControllerCapabilities: readonly string[] = [
 export interface ControllerOptions {
   readonly admin: ArrayAdmin;
   readonly capabilities: readonly string[];
+  /** Ids of all nodes that there are; undefined: it takes any for one. */
+  readonly knownNodes?: readonly string[] | undefined;
 }
 
 /** The controller service over the array's administration; every call may be repeated. */
-export function controllerHandlers({ admin, capabilities }: ControllerOptions): Handlers {
+export function controllerHandlers(options: ControllerOptions): Handlers {
+  const { admin, capabilities, knownNodes } = options;
   const listsNodes = capabilities.includes('LIST_VOLUMES_PUBLISHED_NODES');
   const entry = ({ handle, publishedNodes }: VolumeInfo) => ({
     volume: { volume_id: handle },
@@ -52,14 +55,23 @@ export function controllerHandlers({ admin, capabilities }: ControllerOptions): 
     },
     ControllerPublishVolume: async (request) => {
       const handle = required(request, 'volume_id');
-      expectOk(await admin.publish(handle, required(request, 'node_id')));
-      return { publish_context: { export: `${handle}@${required(request, 'node_id')}` } };
+      const nodeId = required(request, 'node_id');
+      if (knownNodes?.includes(nodeId) === false) throw new CsiError('NOT_FOUND', `no ${nodeId}`);
+      expectOk(await admin.publish(handle, nodeId));
+      return { publish_context: { export: `${handle}@${nodeId}` } };
     },
     // Without a node id: from all nodes. An unknown volume is published nowhere, so that is OK.
     ControllerUnpublishVolume: async (request) => {
       const handle = required(request, 'volume_id');
       expectOk(await admin.unpublish(handle, optional(request, 'node_id')));
       return {};
+    },
+    ValidateVolumeCapabilities: async (request) => {
+      const handle = required(request, 'volume_id');
+      if ((await admin.volumes()).every((each) => each.handle !== handle)) {
+        throw new CsiError('NOT_FOUND', `no volume ${handle}`);
+      }
+      return { confirmed: { volume_capabilities: request.volume_capabilities } };
     },
     ListVolumes: async (request) => {
       const volumes = (await admin.volumes()).toSorted((a, b) => (a.handle < b.handle ? -1 : 1));

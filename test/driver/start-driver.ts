@@ -5,6 +5,7 @@ import type { sendUnaryData, ServerUnaryCall, ServiceDefinition } from '@grpc/gr
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { ArrayAdmin } from '../array/admin-client.ts';
+import { requireCapability } from './capability.ts';
 import { controllerHandlers, defaultControllerCapabilities } from './controller-service.ts';
 import type { Faults } from './faults.ts';
 import { FaultTable } from './faults.ts';
@@ -28,6 +29,8 @@ export interface DriverOptions {
   /** Of the controller service, by name or number. */
   readonly capabilities?: readonly string[];
   readonly nodeCapabilities?: readonly string[];
+  /** Without them any node id is published to. */
+  readonly knownNodes?: readonly string[];
   readonly faults?: Faults;
   /** A JSON file of faults by method name, read at every call. */
   readonly faultsFile?: string;
@@ -96,6 +99,7 @@ function handlersOf(options: DriverOptions): Handlers {
       : controllerHandlers({
           admin: new ArrayAdmin(options.arrayAdmin ?? ''),
           capabilities: options.capabilities ?? defaultControllerCapabilities,
+          knownNodes: options.knownNodes,
         })),
     ...(mode === 'controller'
       ? {}
@@ -127,7 +131,11 @@ function serve({ method, handler, faults, calls }: Served) {
   return (call: ServerUnaryCall<Request, object>, callback: sendUnaryData<object>): void => {
     calls.push(method);
     const fault = faults.of(method);
-    answer(fault, () => handler(call.request)).then(
+    const perform = () => {
+      requireCapability(method, call.request);
+      return handler(call.request);
+    };
+    answer(fault, async () => perform()).then(
       (result) => (result === undefined ? undefined : callback(null, result)),
       (error: unknown) => callback(serviceError(error)),
     );

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { loadSync, type MethodDefinition, type ServiceDefinition } from '@grpc/proto-loader';
+import { withCapability } from '../driver/capability.ts';
 
 /** The calls that Kubernetes makes and the product never does; see test/driver/driver.proto. */
 export type CsiCall =
@@ -41,7 +42,7 @@ export class CsiClient {
         method.path,
         method.requestSerialize,
         method.responseDeserialize,
-        request,
+        withCapability(name, request),
         new Metadata(),
         { deadline: Date.now() + deadlineMs },
         (error: ServiceError | null) => {

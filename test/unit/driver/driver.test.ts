@@ -9,6 +9,7 @@ import { describe, expect, it } from '@jest/globals';
 import { encodeBlock } from '../../array/block.ts';
 import { NbdClient } from '../../array/nbd-client.ts';
 import { startArray } from '../../array/start-array.ts';
+import { withCapability } from '../../driver/capability.ts';
 import { MountTable } from '../../driver/mount-table.ts';
 import type { Device } from '../../driver/node-service.ts';
 import type { DriverOptions } from '../../driver/start-driver.ts';
@@ -38,7 +39,7 @@ function csiClient(endpoint: string) {
         path,
         requestSerialize,
         responseDeserialize,
-        request,
+        withCapability(method, request),
         new Metadata(),
         { deadline: Date.now() + 400 },
         (error, answer) => (error === null ? resolve({ ...answer }) : reject(error)),
@@ -106,6 +107,8 @@ describe('test driver, controller service', () => {
     const refused = (method: string, request: object, code: number) =>
       expect(s.call(method, request)).rejects.toMatchObject({ code });
     await refused('CreateVolume', {}, 3);
+    await refused('CreateVolume', { name: 'v', volume_capabilities: [] }, 3);
+    await refused('ValidateVolumeCapabilities', { volume_id: 'v' }, 5);
     await refused('ControllerPublishVolume', { volume_id: 'v' }, 3);
     await refused('ControllerPublishVolume', { volume_id: 'v', node_id: 'n' }, 5);
     await refused('ControllerUnpublishVolume', { node_id: 'n' }, 3);
