@@ -15,6 +15,8 @@ import { sweep } from './sweep.ts';
 export interface ClusterFoundationOptions {
   /** Of external-attacher; without them its defaults: 5 requests a second, 10 workers, 15 s. */
   readonly attacherFlags?: readonly string[];
+  /** Of the CSIDriver; default true. */
+  readonly attachRequired?: boolean;
 }
 
 /**
@@ -50,7 +52,7 @@ export class ClusterFoundation implements Foundation {
       const metadata = { name: site.driverName };
       const { status, message } = await api.create('csidrivers', {
         metadata,
-        spec: { attachRequired: true, podInfoOnMount: false },
+        spec: { attachRequired: options.attachRequired ?? true, podInfoOnMount: false },
       });
       if (status !== 201) throw new Error(`CSIDriver ${site.driverName}: ${message}`);
       return foundation;
