@@ -329,6 +329,13 @@ describe('memory', () => {
     expect(world.steps()).toContain('UpdateRecord Released');
   });
 
+  it('of a node goes on while its CSINode is there', () => {
+    const world = World.healthy();
+    const node = world.state.nodes.get('n1');
+    if (node !== undefined) world.remove(node);
+    expect(world.state.memory.has('n1')).toBe(true);
+  });
+
   it('of a refused eviction ends with the pod', () => {
     const world = World.healthy();
     const { uid } = world.workload('web-0', 'n1');
