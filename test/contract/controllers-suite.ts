@@ -332,6 +332,19 @@ export function controllersSuite(open: () => Promise<MachineBed<Foundation>>): v
     }, 30_000);
   });
 
+  describe('a node that takes no pods', () => {
+    it('is tainted as long as it is cordoned', async () => {
+      const tainted = (): boolean =>
+        stage.bed.foundation
+          .find('nodes', 'ctl-y')
+          ?.spec?.taints?.some(({ key }) => key === 'node.kubernetes.io/unschedulable') === true;
+      await stage.bed.cordon(['ctl-y'], true);
+      await eventually(() => tainted(), { what: 'the taint' });
+      await stage.bed.cordon(['ctl-y'], false);
+      await eventually(() => !tainted(), { what: 'the taint to go' });
+    }, 40_000);
+  });
+
   describe('a node that is gone', () => {
     it('turns unknown after about 50 s, is tainted, and its pods are not ready', async () => {
       const node = await eventually(

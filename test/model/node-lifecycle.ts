@@ -26,6 +26,7 @@ export const nodeLifecycleDefaults: NodeLifecycleSettings = {
 
 const unreachable = 'node.kubernetes.io/unreachable';
 const notReady = 'node.kubernetes.io/not-ready';
+const unschedulable = 'node.kubernetes.io/unschedulable';
 const unknownWithNode = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'];
 
 interface Health {
@@ -141,7 +142,7 @@ function judgeDisruption(pass: Pass, nodes: readonly Node[]): void {
   else memory.disruption = 'normal';
   if (memory.disruption === 'full' && before !== 'full') {
     memory.waitingForNoExecute.clear();
-    for (const node of nodes) setTaints(store, node, 'NoExecute', undefined);
+    for (const node of nodes) setTaints(store, node, 'NoExecute', []);
   }
   if (memory.disruption !== 'full' && before === 'full') {
     for (const health of memory.health.values()) health.probedAt = now;
@@ -153,7 +154,7 @@ function queueNoExecute({ memory, store }: Pass, node: Node): void {
   const wanted = taintFor(node);
   if (wanted === undefined) {
     memory.waitingForNoExecute.delete(name);
-    setTaints(store, node, 'NoExecute', undefined);
+    setTaints(store, node, 'NoExecute', []);
     return;
   }
   const has = node.spec?.taints?.some((one) => one.effect === 'NoExecute' && one.key === wanted);
@@ -167,14 +168,16 @@ function taintOne({ memory, store, now, settings }: Pass): void {
     const node = store.find('nodes', name);
     const key = node === undefined ? undefined : taintFor(node);
     if (node === undefined || key === undefined) continue;
-    setTaints(store, node, 'NoExecute', key);
+    setTaints(store, node, 'NoExecute', [key]);
     memory.nextTaintAt = now + settings.taintIntervalMs;
     return;
   }
 }
 
 function taintNoSchedule(store: Store, node: Node): void {
-  setTaints(store, node, 'NoSchedule', taintFor(node));
+  const key = taintFor(node);
+  const cordoned = node.spec?.unschedulable === true ? [unschedulable] : [];
+  setTaints(store, node, 'NoSchedule', key === undefined ? cordoned : [key, ...cordoned]);
 }
 
 function taintFor(node: Node): string | undefined {
@@ -183,16 +186,16 @@ function taintFor(node: Node): string | undefined {
   return ready === 'False' ? notReady : undefined;
 }
 
-/** Of the two taints of ours with this effect, leaves exactly `key` on the node, or none. */
-function setTaints(store: Store, stale: Node, effect: string, key: string | undefined): void {
+/** Of the taints of ours with this effect, leaves exactly those with these keys on the node. */
+function setTaints(store: Store, stale: Node, effect: string, keys: readonly string[]): void {
   const node = store.find('nodes', stale.metadata.name);
   const taints = node?.spec?.taints ?? [];
   const isOurs = (taint: NodeTaint): boolean =>
-    taint.effect === effect && (taint.key === unreachable || taint.key === notReady);
+    taint.effect === effect && [unreachable, notReady, unschedulable].includes(taint.key);
   const ours = taints.filter((taint) => isOurs(taint));
-  if (ours.length === (key === undefined ? 0 : 1) && ours.every((one) => one.key === key)) return;
+  if (ours.length === keys.length && ours.every(({ key }) => keys.includes(key))) return;
   const kept = taints.filter((taint) => !isOurs(taint));
   const timeAdded = store.timestamp();
-  const next = key === undefined ? kept : [...kept, { key, effect, timeAdded }];
+  const next = [...kept, ...keys.map((key) => ({ key, effect, timeAdded }))];
   store.patch('nodes', { name: stale.metadata.name }, { spec: { taints: next } });
 }
