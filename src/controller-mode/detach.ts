@@ -5,7 +5,7 @@ import type { FencedVolume } from '../shared/record.ts';
 import { type Action, action } from './actions.ts';
 import { type Episode, type Member, hasOutOfService, isSent } from './episode.ts';
 import { clearOutOfService, foreignOutOfService, siblingOutOfService } from './out-of-service.ts';
-import { outOfServiceCapMs } from './policy.ts';
+import { outOfServiceCapMs, outOfServiceRestMs } from './policy.ts';
 import {
   attachmentOf,
   attachmentsOn,
@@ -21,7 +21,8 @@ import type { Wanted } from './wanted.ts';
  * out-of-service taint attach/detach looks every 100 ms; the hold goes when node status does not
  * name the volume any more. Slow: the hold goes at once and attach/detach notices within its 60 s
  * sync. `evicting`: a pod is still about to be evicted, so the taint, which is short, waits.
- * Arrays revoke one volume after the other: once set it stands until the stragglers are through.
+ * Arrays revoke one volume after the other: once set it stands until the stragglers are through,
+ * and where they are too many for that it is set again after a rest, as long as that helps.
  */
 export function detach(episode: Episode, evicting: boolean, wanted: Wanted): void {
   const { situation, record, node } = episode;
@@ -31,7 +32,8 @@ export function detach(episode: Episode, evicting: boolean, wanted: Wanted): voi
   const counted = free.filter(({ volume }) =>
     attached.has(uniqueVolumeName(driver, volume.handle)),
   );
-  const fast = node !== undefined && !isFastPathSpent(episode) && mayDetachFast(episode);
+  const pace = mayDetachFast(episode) ? paceOf(episode, wanted) : 'slow';
+  const fast = pace === 'fast';
   if (node !== undefined) {
     const needed = counted.length > 0;
     const awaited = evicting || episode.members.some((member) => isStraggler(episode, member));
@@ -40,7 +42,7 @@ export function detach(episode: Episode, evicting: boolean, wanted: Wanted): voi
   }
   // The hold is the only trace of the fence until the record says Fenced.
   if (record.phase === 'Intent') return;
-  const dropped = fast ? free.filter((entry) => !counted.includes(entry)) : free;
+  const dropped = pace === 'slow' ? free : free.filter((entry) => !counted.includes(entry));
   for (const { attachment } of dropped) dropHold(episode, attachment, wanted);
 }
 
@@ -59,13 +61,23 @@ function isStraggler(episode: Episode, { pod, intent }: Member): boolean {
   return !isFinished(pod) && intent.volumes.some((volume) => isSent(episode, volume));
 }
 
-/** The taint is used once in an episode and stands for 5 s at most, whatever happens. */
-function isFastPathSpent({ memory, situation }: Episode): boolean {
-  const { outOfServiceGoneAt, outOfServiceSeenAt, recordSeenAt } = memory;
-  const gone = outOfServiceGoneAt !== undefined && outOfServiceGoneAt >= recordSeenAt;
-  const capped =
-    outOfServiceSeenAt !== undefined && situation.now >= outOfServiceSeenAt + outOfServiceCapMs;
-  return gone || capped;
+/**
+ * The taint stands for 5 s at most, whatever happens. Another round follows only after one in which
+ * attach/detach let go of a volume, so there are never more rounds than volumes; when it does not
+ * help, or when attach/detach does not know the taint, the rest goes the slow way.
+ */
+function paceOf({ memory, situation }: Episode, wanted: Wanted): 'fast' | 'resting' | 'slow' {
+  const { outOfServiceGoneAt, outOfServiceSeenAt, outOfServiceHelped, recordSeenAt } = memory;
+  const { now } = situation;
+  const over = outOfServiceHelped ? 'resting' : 'slow';
+  if (outOfServiceSeenAt !== undefined) {
+    return now < outOfServiceSeenAt + outOfServiceCapMs ? 'fast' : over;
+  }
+  if (outOfServiceGoneAt === undefined || outOfServiceGoneAt < recordSeenAt) return 'fast';
+  const restedAt = outOfServiceGoneAt + outOfServiceRestMs;
+  if (outOfServiceHelped && now >= restedAt) return 'fast';
+  if (outOfServiceHelped) wanted.wakeAt.push(restedAt);
+  return over;
 }
 
 function taintOutOfService(
@@ -119,7 +131,7 @@ function dropHold(episode: Episode, attachment: AttachmentView, wanted: Wanted):
 function mayDetachFast(episode: Episode): boolean {
   const { situation, node, record, verdict, members } = episode;
   const { state, nodeName } = situation;
-  if (node !== undefined && foreignOutOfService(node) !== undefined) return false;
+  if (node === undefined || foreignOutOfService(node) !== undefined) return false;
   const own = new Set(members.map(({ pod }) => pod.uid));
   const others = podsOn(state, nodeName).filter((pod) => !own.has(pod.uid));
   if (others.some((pod) => pod.deleting)) return false;

@@ -213,8 +213,14 @@ function rememberOutOfService(
   const { driver } = state.policy;
   const had = before?.uid === after.uid && ownOutOfService(before, driver) !== undefined;
   const has = ownOutOfService(after, driver) !== undefined;
-  if (had === has) return;
+  if (!had && !has) return;
   const memory = memoryOf(state, after.name);
+  if (had && has) {
+    const letGo = after.volumesAttached.length < before.volumesAttached.length;
+    memory.outOfServiceHelped ||= letGo;
+    return;
+  }
+  if (has) memory.outOfServiceHelped = false;
   memory.outOfServiceSeenAt = has ? now : undefined;
   memory.outOfServiceGoneAt = has ? undefined : now;
 }

@@ -33,6 +33,8 @@ export type FencePolicy =
 export const outOfServiceLingerMs = 30_000;
 /** The out-of-service taint never stands longer than this. */
 export const outOfServiceCapMs = 5_000;
+/** After that it is away for so long before it may be set again. */
+export const outOfServiceRestMs = 2_000;
 /** A driver that has not answered for so long makes its node unavailable. */
 export const driverDownAfterMs = 60_000;
 /** Sources other than Leases show life by bookmarks, about one a minute. */

@@ -53,6 +53,8 @@ export interface NodeMemory {
   /** Our out-of-service taint: since when we see it, and since when it is gone again. */
   outOfServiceSeenAt: Instant | undefined;
   outOfServiceGoneAt: Instant | undefined;
+  /** While it stood, or stands, attach/detach let go of a volume. */
+  outOfServiceHelped: boolean;
   /** When we first saw the record of `recordEpoch`. */
   recordEpoch: string;
   recordSeenAt: Instant;
@@ -167,6 +169,7 @@ export function memoryOf(state: State, node: string): NodeMemory {
       driverBadSince: undefined,
       outOfServiceSeenAt: undefined,
       outOfServiceGoneAt: undefined,
+      outOfServiceHelped: false,
       recordEpoch: '',
       recordSeenAt: 0,
       recordPhase: '',

@@ -21,6 +21,18 @@ function evicted(): World {
   return world;
 }
 
+/** The same with a second pod, db-0. */
+function evictedTwo(): World {
+  const world = evicted();
+  world.volume('db-0');
+  world.attach('db-0', 'n1');
+  world.stage('db-0', 'n1', 'held');
+  world.record('n1', ['web-0', 'db-0'], { phase: 'Fenced' });
+  world.attachedOn('n1', 'web-0', 'db-0');
+  expect(world.steps()).toEqual([set]);
+  return world;
+}
+
 /** The same on a node whose kubelet died while the machine and its agent live on. */
 function evictedFromLivingMachine(): World {
   const world = evicted();
@@ -83,7 +95,33 @@ describe('the out-of-service taint', () => {
     expect(world.steps()).toEqual([dropHold]);
   });
 
-  it('is used once in an episode', () => {
+  it('is set again after a rest of 2 s if attach/detach let go of a volume', () => {
+    const world = evictedTwo();
+    world.outOfService('n1');
+    world.attachedOn('n1', 'db-0');
+    expect(world.pass(5_000).steps()).toEqual([clear, dropHold]);
+    world.untaint('n1', outOfServiceTaint);
+    world.remove(world.findAttachment('web-0', 'n1'));
+    // The hold of the other one is kept: it may still go the fast way.
+    expect(world.steps()).toEqual([]);
+    expect(world.decide().wakeAt).toBeLessThanOrEqual(world.now + 2_000);
+    expect(world.pass(1_999).steps()).toEqual([]);
+    expect(world.pass(1).steps()).toEqual([set]);
+  });
+
+  it('is not set a third time if the second round was in vain', () => {
+    const world = evictedTwo();
+    world.outOfService('n1');
+    world.attachedOn('n1', 'db-0');
+    world.untaint('n1', outOfServiceTaint);
+    world.remove(world.findAttachment('web-0', 'n1'));
+    world.pass(2_000).outOfService('n1');
+    expect(world.pass(5_000).steps()).toEqual([clear, 'DropHold va-db-0-n1']);
+    world.untaint('n1', outOfServiceTaint);
+    expect(world.pass(2_000).steps()).toEqual(['DropHold va-db-0-n1']);
+  });
+
+  it('is not set again if nothing was let go while it stood', () => {
     const world = evicted();
     world.outOfService('n1');
     world.untaint('n1', outOfServiceTaint);
