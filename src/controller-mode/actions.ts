@@ -33,6 +33,11 @@ export type Action = KeyedAction & { readonly node: string } & (
          * attempt. Undefined when no silence is claimed: an episode is adopted.
          */
         readonly kubeletRenewTime: string | undefined;
+        /**
+         * What a heartbeat that was renewed since then has to say. Absent: nothing would do, its
+         * silence is the evidence.
+         */
+        readonly renewed?: 'anything' | 'kubelet-dead';
         /** Node uid; '' when the verdict says that the Node object is gone. */
         readonly nodeUid: string;
         readonly reason: string;

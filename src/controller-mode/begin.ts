@@ -14,7 +14,7 @@ import type { Wanted } from './wanted.ts';
 export function begin(situation: Situation, verdict: Verdict, wanted: Wanted): void {
   const { state, nodeName } = situation;
   const { pods, holds } = movable(situation, candidatesOn(state, nodeName), new Set());
-  const incident = incidentOf(state, nodeName, verdict);
+  const incident = incidentOf(state, nodeName, verdict, undefined);
   for (const pod of podsOn(state, nodeName)) {
     const why = holds.get(pod.uid) ?? noVolume(state, pod);
     if (why === undefined) continue;
@@ -26,10 +26,17 @@ export function begin(situation: Situation, verdict: Verdict, wanted: Wanted): v
   const kubelet = kubeletOf(state, nodeName);
   pushBegin(situation, wanted, {
     kubeletRenewTime: kubelet?.view.renewTime ?? '',
+    ...renewalsOf(verdict),
     reason: `${verdict.kind}: ${verdict.reason}`,
     phase: 'Intent',
     volumes: [...volumes.values()],
   });
+}
+
+/** Where the agent lives it renews all the time, and only what it says can end the attempt. */
+function renewalsOf({ kind }: Verdict): Pick<ActionOf<'BeginEpisode'>, 'renewed'> {
+  if (kind === 'Gone') return { renewed: 'anything' };
+  return kind === 'KubeletDead' ? { renewed: 'kubelet-dead' } : {};
 }
 
 /** A labelled pod that has nothing to fence is not ours to move; said once, not kept silent. */
@@ -58,6 +65,7 @@ export function adopt(situation: Situation, wanted: Wanted): boolean {
   if (holds.length === 0 && !tainted) return false;
   pushBegin(situation, wanted, {
     kubeletRenewTime: undefined,
+    renewed: 'anything',
     reason: 'adopted',
     phase: holds.length > 0 ? 'Fenced' : 'Moved',
     volumes: takenFrom(state, nodeName),
@@ -71,6 +79,7 @@ function pushBegin(
   wanted: Wanted,
   fields: {
     readonly kubeletRenewTime: string | undefined;
+    readonly renewed?: 'anything' | 'kubelet-dead';
     readonly reason: string;
     readonly phase: FenceRecord['phase'];
     readonly volumes: readonly FencedVolume[];
@@ -108,13 +117,22 @@ export function heartbeatTarget(state: State, nodeName: string): LeaseTarget {
 
 /**
  * What tells this failure of the node from the next one, the same for every replica and across
- * restarts: the version of the Lease that has stopped changing.
+ * restarts: the version of the Lease that has stopped changing, where one has.
  */
-export function incidentOf(state: State, nodeName: string, verdict: Verdict): string {
+export function incidentOf(
+  state: State,
+  nodeName: string,
+  verdict: Verdict,
+  record: FenceRecord | undefined,
+): string {
+  if (verdict.kind === 'KubeletDead') {
+    return kubeletOf(state, nodeName)?.view.resourceVersion ?? '';
+  }
+  // The record's epoch is the version of the Lease that fell silent, before we wrote to it.
+  if (record !== undefined) return record.epoch;
+  if (verdict.kind === 'Gone') return verdict.reason;
   if (verdict.kind === 'DriverDown') {
     return String(Math.round(memoryOf(state, nodeName).driverBadSince ?? 0));
   }
-  const silent =
-    verdict.kind === 'KubeletDead' ? kubeletOf(state, nodeName) : heartbeatOf(state, nodeName);
-  return silent?.view.resourceVersion ?? '';
+  return heartbeatOf(state, nodeName)?.view.resourceVersion ?? '';
 }

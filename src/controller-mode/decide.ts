@@ -37,8 +37,7 @@ export function decide(state: State, now: Instant): Decision<Action> {
     if (verdict.kind === 'Alive' && record === undefined && hasNothingOfOurs(state, nodeName))
       continue;
     const situation: Situation = { state, now, nodeName, verdicts, storm };
-    // The record's epoch is the version of the Lease that fell silent, before we wrote to it.
-    const incident = record?.epoch ?? incidentOf(state, nodeName, verdict);
+    const incident = incidentOf(state, nodeName, verdict, record);
     const failure: Failure = { situation, verdict, incident };
     if (stale !== undefined) decideBlindly(failure, stale.detail, wanted);
     else decideNode(failure, record, wanted);

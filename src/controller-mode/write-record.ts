@@ -1,29 +1,36 @@
 import type { Effect, JsonObject, Performance, Reply } from '../shared/effect.ts';
-import { driverLabel, fenceAnnotation, fnv1a } from '../shared/names.ts';
+import { driverLabel, fenceAnnotation, fnv1a, reportAnnotation } from '../shared/names.ts';
 import { type Outcome, done, failed, outcomeOfHttp } from '../shared/outcome.ts';
-import { type FenceRecord, decodeFenceRecord, encodeFenceRecord } from '../shared/record.ts';
+import {
+  type FenceRecord,
+  decodeFenceRecord,
+  decodeNodeReport,
+  encodeFenceRecord,
+} from '../shared/record.ts';
 import type { ActionOf, AttachmentTarget, LeaseTarget } from './actions.ts';
 import * as api from './requests.ts';
 
 /**
  * Begins an episode: looks once more, consistently, and then writes the record by compare-and-swap
  * on the very heartbeat Lease whose silence is the evidence. An agent that renews in between
- * changes its resourceVersion, and we have lost the race and look again.
+ * changes its resourceVersion, and we have lost the race and look again. Where the evidence is
+ * something else the agent may renew, as long as it does not contradict.
  */
 export function* beginEpisode(action: ActionOf<'BeginEpisode'>, wallTime: string): Performance {
   const { heartbeat, node } = action;
   const objection = (yield* signOfLife(action)) ?? (yield* nothingToAdopt(action));
   if (objection !== undefined) return objection;
   const found = yield* api.get('leases', heartbeat);
-  const absent = heartbeat.resourceVersion === '';
-  if (found.status !== 200 && !(absent && found.status === 404)) {
+  const absent = heartbeat.resourceVersion === '' && found.status === 404;
+  if (found.status !== 200 && !absent) {
     return outcomeOfHttp(found.status, 'reading the heartbeat Lease');
   }
-  if (found.status === 200 && api.resourceVersionOf(found.body) !== heartbeat.resourceVersion) {
+  if (!absent && contradicts(action, found.body)) {
     return failed('RENEWED', 'the heartbeat Lease has changed since it was observed');
   }
   if (recordIn(found.body) !== undefined) return failed('BEGUN', 'there is a record already');
-  const epoch = absent ? `0-${fnv1a(wallTime)}` : heartbeat.resourceVersion;
+  const resourceVersion = api.resourceVersionOf(found.body);
+  const epoch = absent ? `0-${fnv1a(wallTime)}` : resourceVersion;
   const record: FenceRecord = {
     v: 1,
     epoch,
@@ -36,10 +43,22 @@ export function* beginEpisode(action: ActionOf<'BeginEpisode'>, wallTime: string
   };
   const annotations = { [fenceAnnotation]: encodeFenceRecord(record) };
   if (!absent) {
-    const metadata = { resourceVersion: heartbeat.resourceVersion, annotations };
+    const metadata = { resourceVersion, annotations };
     return yield* api.patch('leases', heartbeat, { metadata });
   }
   return yield* api.create('leases', heartbeat, leaseWith(heartbeat, annotations, action.driver));
+}
+
+/** Whether the heartbeat that was found speaks against the verdict. */
+function contradicts(
+  { heartbeat, renewed }: ActionOf<'BeginEpisode'>,
+  found: JsonObject | undefined,
+): boolean {
+  if (api.resourceVersionOf(found) === heartbeat.resourceVersion || renewed === 'anything') {
+    return false;
+  }
+  const report = decodeNodeReport(api.annotationsOf(found)[reportAnnotation]);
+  return renewed === undefined || report?.kubelet !== 'dead';
 }
 
 /** A node that never had an agent has no heartbeat Lease yet; the record needs a place. */

@@ -6,6 +6,7 @@ import {
   holdFinalizer,
   intentAnnotation,
   outOfServiceTaint,
+  reportAnnotation,
 } from '../../../src/shared/names.ts';
 import { driver, epoch } from './views.ts';
 import {
@@ -69,6 +70,27 @@ describe('BeginEpisode', () => {
       ),
     ).toMatchObject({ kind: 'Failed' });
     expect(world.recordNow()).toBeUndefined();
+  });
+
+  it('minds no renewal where the agent lives and the evidence is another', () => {
+    const world = new StoreWorld();
+    const begin = { ...actionFor('BeginEpisode', world), renewed: 'anything' } as Action;
+    world.renew();
+    const { resourceVersion } = world.heartbeat();
+    expect(world.run(begin)).toEqual(done);
+    expect(world.recordNow()?.epoch).toBe(resourceVersion);
+  });
+
+  it.each([
+    ['dead', done],
+    ['ok', failed('RENEWED')],
+  ])('asks a heartbeat that was renewed whether the kubelet is dead: %s', (kubelet, outcome) => {
+    const world = new StoreWorld();
+    const begin = { ...actionFor('BeginEpisode', world), renewed: 'kubelet-dead' } as Action;
+    const report = JSON.stringify({ v: 1, bootID: 'boot-n1', driver: 'ok', kubelet });
+    const annotations = { [reportAnnotation]: report };
+    world.store.patch('leases', heartbeatKey, { metadata: { annotations } });
+    expect(world.run(begin)).toMatchObject(outcome);
   });
 
   it('begins no second episode over a record', () => {

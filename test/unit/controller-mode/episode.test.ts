@@ -316,7 +316,8 @@ describe('a node that is deleted', () => {
     world.workload('web-0', 'n1');
     const node = world.state.nodes.get('n1');
     if (node !== undefined) world.remove(node);
-    expect(world.wanted('BeginEpisode')).toMatchObject([{ nodeUid: '', bootId: '' }]);
+    const begin = { nodeUid: '', bootId: '', renewed: 'anything' };
+    expect(world.wanted('BeginEpisode')).toMatchObject([begin]);
   });
 
   it('is fenced without a taint, evicted, and detached without the fast path', () => {

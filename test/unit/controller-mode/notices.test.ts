@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import type { NodeView } from '../../../src/shared/model.ts';
+import { policyAnnotation } from '../../../src/shared/names.ts';
 import { type Stage } from './views.ts';
 import { World } from './world.ts';
 
@@ -188,5 +190,30 @@ describe('a labelled pod on a Lost node', () => {
     expect(world.words('FailoverHeld', 'theirs')).toEqual([]);
     expect(world.words('FailoverHeld', 'over')).toEqual([]);
     expect(world.wanted('BeginEpisode')).toEqual([]);
+  });
+});
+
+describe('a node whose agent goes on', () => {
+  it('that was deleted names a pod that stays once, not at every heartbeat', () => {
+    const world = World.healthy();
+    world.workload('web-0', 'n1', { annotations: { [policyAnnotation]: 'retain' } });
+    world.remove(world.state.nodes.get('n1') as NodeView);
+    const keys = (): readonly string[] => world.notices('FailoverHeld').map(({ key }) => key);
+    const before = keys();
+    expect(before).toHaveLength(1);
+    world.beat('n1');
+    expect(keys()).toEqual(before);
+  });
+
+  it('and whose kubelet is dead is told of once, before the episode and in it', () => {
+    const world = World.healthy();
+    world.workload('web-0', 'n1');
+    world.silent('n1', 'kubelet').pass(60_000);
+    world.beat('n1', { kubelet: 'dead' });
+    const keys = (): readonly string[] => world.notices('NodeKubeletDead').map(({ key }) => key);
+    const before = keys();
+    expect(before).toHaveLength(1);
+    world.record('n1', ['web-0']);
+    expect(keys()).toEqual(before);
   });
 });
