@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { processesOf } from '../machine/process.ts';
-import { fence, labelled, type Mark, shortSettings, Stage } from './stage.ts';
+import { defaultSettings, labelled, type Mark, Stage } from './stage.ts';
 
 const machines = ['worker-a', 'worker-b', 'worker-c', 'worker-d'];
 /** One on each of the machines that will die. */
@@ -11,35 +11,43 @@ const plans = [
   labelled('StatefulSet', 'on-c'),
 ] as const;
 
-describe('three of four machines that die within 5 s', () => {
+describe('three of four machines that die within 5 s, with default flags', () => {
   let stage: Stage;
   let off: Mark;
 
   beforeAll(async () => {
-    stage = await Stage.open('storm', { ...shortSettings(fence), machines });
+    stage = await Stage.open('storm', { ...defaultSettings, machines });
     for (const [index, plan] of plans.entries()) {
       await stage.place([plan], machines[index] ?? '');
     }
     off = stage.mark();
-    for (const name of machines.slice(0, 3)) {
-      // The first would be failed over before the third dies, if each were judged alone.
-      await stage.bed.machine(name).powerOff();
-      await sleep(700);
-    }
+    const [first, second, third] = machines.map((name) => stage.bed.machine(name));
+    const offs = [first?.powerOff()];
+    await sleep(2_200);
+    offs.push(second?.powerOff());
+    await sleep(2_200);
+    offs.push(third?.powerOff());
+    await Promise.all(offs);
   }, 80_000);
   afterAll(() => stage.close(), 20_000);
 
   it('says storm on every labelled pod', async () => {
     for (const plan of plans) {
       const name = stage.podOf(plan)?.metadata.name;
-      await stage.event({ kind: 'Pod', name, reason: 'FailoverHeld', says: 'storm' });
+      await stage.event({
+        kind: 'Pod',
+        name,
+        reason: 'FailoverHeld',
+        says: 'storm',
+        withinMs: 30_000,
+      });
     }
-  }, 30_000);
+  }, 40_000);
 
   it('moves nothing', async () => {
     await sleep(4_000);
     expect(stage.touchesSince(off)).toEqual([]);
-  });
+  }, 10_000);
 
   it('moves what is still dead when the number is back at the bound', async () => {
     const back = stage.mark();
