@@ -2,6 +2,7 @@
  * The worked example of manifests/, applied to a real cluster: its DaemonSet and its Deployment
  * make the pods, and the tokens are bound to those, as a kubelet has them.
  */
+import { driverLabel } from '../../src/shared/names.ts';
 import { loadApiServer } from '../../src/shared/kubernetes/kube-config.ts';
 import { Transport } from '../../src/shared/kubernetes/transport.ts';
 import { systemClock } from '../../src/shared/system-clock.ts';
@@ -71,6 +72,19 @@ export class RightsStage implements AsyncDisposable {
         spec: { holderIdentity: name },
       });
     }
+  }
+
+  /** Says at the RoleBinding of the agents whose heartbeats they write; null: does not. */
+  async labelAgents(driverName: string | null): Promise<void> {
+    const path = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`;
+    const body = { metadata: { labels: { [driverLabel]: driverName } } };
+    const { status, message } = await this.admin.call(
+      'PATCH',
+      `${path}/csi-failover-node-agent-test-driver`,
+      body,
+      'application/merge-patch+json',
+    );
+    if (status !== 200) throw new Error(message);
   }
 
   /** A role of somebody else, for an account that has ours. */

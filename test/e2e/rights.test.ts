@@ -232,11 +232,28 @@ describe('an agent', () => {
     }
   }, 20_000);
 
-  it('renews nothing with a token that names no node', async () => {
+  it('renews nothing with a token that names no node, and is told why', async () => {
     const token = await stage.cluster.tokenFor({ namespace, name: agentAccount });
     const { outcome } = await heart(await stage.transport(token), 'rights-a').renew('{}', 5_000);
     expect(outcome).toMatchObject({ kind: 'Failed', code: 'HTTP_403' });
+    expect(outcome).toHaveProperty('detail', expect.stringContaining('names no node'));
   }, 20_000);
+
+  it('renews nothing where nobody said whose heartbeats these are, and is told why', async () => {
+    const agent = heart(await stage.transport(await stage.agentToken('rights-b')), 'rights-b');
+    await stage.labelAgents(null);
+    const refused = await eventually(
+      async () => {
+        const { outcome } = await agent.renew('{}', 5_000);
+        return outcome.kind === 'Done' ? undefined : outcome;
+      },
+      { what: 'the policy to see it' },
+    ).finally(() => stage.labelAgents(driver));
+    expect(refused).toHaveProperty('detail', expect.stringContaining('lacks the label'));
+    await eventually(async () => (await agent.renew('{}', 5_000)).outcome.kind === 'Done', {
+      what: 'the policy to see the label again',
+    });
+  }, 40_000);
 });
 
 describe('with the token of a stolen agent nobody can', () => {
@@ -281,9 +298,20 @@ describe('with the token of a stolen agent nobody can', () => {
   });
 
   it('renew the heartbeat of a node whose long name differs only where it is cut', async () => {
-    const transport = await stage.transport(await stage.agentToken(longA));
-    const { outcome } = await heart(transport, longB).renew('{}', 5_000);
+    const token = await stage.agentToken(longA);
+    const { outcome } = await heart(await stage.transport(token), longB).renew('{}', 5_000);
     expect(outcome).toMatchObject({ kind: 'Failed', code: 'HTTP_403' });
+    const place = { namespace, name: heartbeatLease(driver, longB) };
+    const { object } = await stage.admin.get('leases', place);
+    if (object === undefined) throw new Error(`${longB} has no heartbeat`);
+    const api = await stage.client(token);
+    const spec = { ...object.spec, holderIdentity: `${longA}/${mark}` };
+    expect(await api.update('leases', { ...object, spec })).toMatchObject({ status: 403 });
+    const elsewhere = heartbeatOf(longA) as { readonly metadata: object };
+    const name = heartbeatLease(driver, `x${longA}`);
+    const metadata = { ...elsewhere.metadata, name };
+    expect(await api.create('leases', { ...elsewhere, metadata })).toMatchObject({ status: 403 });
+    expect(await world()).toEqual(before);
   });
 
   it('do any of it where the account has all rights over Leases from elsewhere', async () => {
