@@ -26,7 +26,7 @@ import type { Wanted } from './wanted.ts';
  */
 export function decide(state: State, now: Instant): Decision<Action> {
   const wanted: Wanted = { actions: [], notices: [], wakeAt: [] };
-  if (!state.leading) return decision(wanted);
+  if (!state.leading) return decision(wanted, now);
   const stale = staleView(state, now);
   const records = recordsOf(state);
   const verdicts = verdictsOf(state, now, records);
@@ -42,11 +42,11 @@ export function decide(state: State, now: Instant): Decision<Action> {
     if (stale !== undefined) decideBlindly(failure, stale.detail, wanted);
     else decideNode(failure, record, wanted);
   }
-  if (stale !== undefined) return decision(wanted);
+  if (stale !== undefined) return decision(wanted, now);
   wanted.wakeAt.push(staleAt(state));
   unmarkStrayPods(state, records, wanted);
   keepFromBrokenDrivers(state, verdicts, wanted);
-  return decision(wanted);
+  return decision(wanted, now);
 }
 
 /** Nothing of ours can be on this node: true of most, and asked of all in every decision. */
@@ -72,8 +72,13 @@ function tellVerdict({ situation, verdict, incident }: Failure, wanted: Wanted):
   else wanted.wakeAt.push(tellAt);
 }
 
-function decision({ actions, notices, wakeAt }: Wanted): Decision<Action> {
-  return { actions, notices, wakeAt: wakeAt.length === 0 ? undefined : Math.min(...wakeAt) };
+/** What is due already is in the decision; only what is still to come wakes us up. */
+function decision({ actions, notices, wakeAt }: Wanted, now: Instant): Decision<Action> {
+  let next: Instant | undefined;
+  for (const at of wakeAt) {
+    if (at > now && (next === undefined || at < next)) next = at;
+  }
+  return { actions, notices, wakeAt: next };
 }
 
 /** Nodes that carry the driver, and nodes that still carry something of ours. */

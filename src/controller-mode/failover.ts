@@ -76,7 +76,8 @@ function fence(episode: Episode, held: ReadonlyMap<string, Hold>, wanted: Wanted
     const attachment = attachmentOf(state, nodeName, volume.pv);
     if (attachment === undefined) continue;
     const stage = holdOf(attachment);
-    if (stage === 'begun' || (stage === 'free' && mayFence(episode, volume, held))) {
+    const goesOn = stage === 'begun' && !isPaused(episode, volume, held);
+    if (goesOn || (stage === 'free' && mayFence(episode, volume, held))) {
       wanted.actions.push(
         action('Hold', attachment.uid, {
           node: nodeName,
@@ -88,6 +89,16 @@ function fence(episode: Episode, held: ReadonlyMap<string, Hold>, wanted: Wanted
       );
     }
   }
+}
+
+/** Until the object is deleted nothing is taken away, and a person may still stop it. */
+function isPaused(
+  { situation }: Episode,
+  { pv }: FencedVolume,
+  held: ReadonlyMap<string, Hold>,
+): boolean {
+  const users = usersOf(situation.state, situation.nodeName, pv);
+  return users.some(({ uid }) => held.get(uid)?.word === 'paused');
 }
 
 /** Asks the driver, where it can tell, whether what the attacher confirmed is so. */

@@ -341,6 +341,8 @@ describe('an episode that a person pauses', () => {
     world.configMap({ paused: 'true' });
     expect(world.steps()).toEqual([]);
     expect(world.words('FailoverHeld', 'web-0')).toEqual(['paused']);
+    world.stage('web-0', 'n1', 'begun');
+    expect(world.steps()).toEqual([]);
     world.stage('web-0', 'n1', 'held');
     world.record('n1', ['web-0'], { phase: 'Fenced' });
     expect(world.steps()).toEqual([]);
