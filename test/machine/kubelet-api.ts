@@ -99,6 +99,11 @@ export class KubeletApi {
     return answers.flatMap(({ object }) => (object === undefined ? [] : [object]));
   }
 
+  /** It is being changed: read it again. */
+  forgetCsiNode(): void {
+    this.#view = { ...this.#view, csiNode: undefined };
+  }
+
   /** The Lease was not there, or not as we thought: look again. */
   forgetLease(): void {
     this.#view = { ...this.#view, lease: undefined };

@@ -37,8 +37,8 @@ const kubelet = new Kubelet({
   api: new ApiClient(readKubeconfig(values.kubeconfig)),
   drivers: new Map(
     values.driver.map((driver) => {
-      const [name = '', socket] = driver.split('=');
-      return [name, new CsiClient(`unix:${socket}`)];
+      const [name = '', socket = ''] = driver.split('=');
+      return [name, { csi: new CsiClient(`unix:${socket}`), socket }];
     }),
   ),
   runtime: new RuntimeClient(values['runtime-socket']),
@@ -59,5 +59,7 @@ createServer((_, response) => response.end('ok')).listen(
 );
 const stop = new AbortController();
 process.once('SIGTERM', () => stop.abort());
+// As logind's PrepareForShutdown reaches a kubelet.
+process.once('SIGUSR2', () => kubelet.shutDown());
 await kubelet.run(stop.signal);
 process.exit(0);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { attachmentName } from '../model/attach-detach.ts';
 import { decideKubelet } from '../model/kubelet.ts';
@@ -18,8 +19,8 @@ export interface KubeletOptions {
   readonly nodeName: string;
   readonly bootId: string;
   readonly api: ApiClient;
-  /** The drivers that have registered with it, by name. */
-  readonly drivers: ReadonlyMap<string, CsiClient>;
+  /** The drivers of the machine by name; they have registered while their sockets are there. */
+  readonly drivers: ReadonlyMap<string, { readonly csi: CsiClient; readonly socket: string }>;
   readonly runtime: RuntimeClient;
   readonly disk: KubeletDisk;
   readonly settings: KubeletSettings;
@@ -34,6 +35,7 @@ export class Kubelet {
   readonly #options: KubeletOptions;
   readonly #api: KubeletApi;
   readonly #busy = new Set<string>();
+  #shuttingDown = false;
   #memory: KubeletMemory = {
     registered: false,
     leaseRenewedAt: undefined,
@@ -54,6 +56,11 @@ export class Kubelet {
       }
       await sleep(this.#options.pollMs, undefined, { signal }).catch(() => undefined);
     }
+  }
+
+  /** The machine is about to go off. */
+  shutDown(): void {
+    this.#shuttingDown = true;
   }
 
   async #sync(): Promise<void> {
@@ -82,12 +89,21 @@ export class Kubelet {
   #self(view: ApiView): Omit<KubeletView, 'machine'> {
     const now = new Date().toISOString();
     const { nodeName, bootId, drivers } = this.#options;
+    const plugins = new Map(
+      [...drivers].map(
+        ([name, { socket }]) => [name, existsSync(socket) ? 'here' : 'gone'] as const,
+      ),
+    );
     return {
       ...view,
       nodeName,
       bootId,
       // The driver's registration says both; the plugin's id is the machine's name here.
-      drivers: [...drivers.keys()].map((name) => ({ name, nodeId: nodeName })),
+      drivers: [...drivers.keys()]
+        .filter((name) => plugins.get(name) === 'here')
+        .map((name) => ({ name, nodeId: nodeName })),
+      plugins,
+      shuttingDown: this.#shuttingDown,
       memory: this.#memory,
       timestamp: `${now.slice(0, 19)}Z`,
       microTimestamp: `${now.slice(0, 23)}000Z`,
@@ -103,6 +119,10 @@ export class Kubelet {
         break;
       case 'createCsiNode':
         expect(await api.create('csinodes', action.object));
+        break;
+      case 'updateCsiNode':
+        this.#api.forgetCsiNode();
+        expect(await api.update('csinodes', action.object));
         break;
       case 'createLease':
         expect(await api.create('leases', action.object));
@@ -153,7 +173,7 @@ export class Kubelet {
     action: Extract<KubeletAction, { kind: 'stage' | 'publish' | 'unpublish' | 'unstage' }>,
   ): Promise<void> {
     const { drivers, disk, nodeName } = this.#options;
-    const csi = drivers.get(action.volume.driver);
+    const { csi } = drivers.get(action.volume.driver) ?? {};
     if (csi === undefined) throw new Error(`no driver ${action.volume.driver} has registered`);
     const volume_id = action.volume.handle;
     const staging_target_path = disk.stagingPath(action.volume);

@@ -1,6 +1,7 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApiAccess, accessThrough } from './api-access.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './free-port.ts';
@@ -107,6 +108,24 @@ export class ProcessMachine implements Machine {
     });
   }
 
+  /**
+   * As a kubelet with graceful node shutdown does it: pods end and their volumes go, then what runs
+   * for the node itself, then the power.
+   */
+  async shutDown(): Promise<void> {
+    this.#parts.get('kubelet')?.signal('SIGUSR2');
+    const nothing = freshMountTable(this.kubeletDir);
+    await eventually(() => readFileSync(this.mountinfoFile, 'utf8') === nothing, {
+      what: `the pods of ${this.name} to end`,
+      withinMs: 60_000,
+    });
+    // What it reports last of itself: nothing is in use any more.
+    await sleep(1_000);
+    const pods = [...this.#parts].filter(([part]) => /^(agent|plugin)/.test(part));
+    await Promise.all(pods.map(([, child]) => child.stop(15_000)));
+    await this.powerOff();
+  }
+
   async powerOff(): Promise<void> {
     // A machine without power says nothing any more: not even that it closes its connections.
     for (const proxy of [this.#api, this.#storage]) proxy.set('hang');
@@ -171,6 +190,17 @@ export class ProcessMachine implements Machine {
   startAgent(): Promise<void> {
     if (!this.#parts.has('agent')) this.#start('agent');
     return Promise.resolve();
+  }
+
+  /** The CSI node plugin alone ends in good order, and its kubelet forgets it. */
+  async stopPlugin(): Promise<void> {
+    await this.#parts.get('plugin')?.stop(15_000);
+    this.#parts.delete('plugin');
+    rmSync(this.#socket('csi'), { force: true });
+  }
+
+  startPlugin(): void {
+    if (!this.#parts.has('plugin')) this.#start('plugin');
   }
 
   /** The CSI node plugin alone, stopped or going on: a driver whose socket hangs. */

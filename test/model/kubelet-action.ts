@@ -40,9 +40,14 @@ export interface KubeletView {
   readonly nodeName: string;
   readonly bootId: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Those that have registered with it. */
   readonly drivers: readonly { readonly name: string; readonly nodeId: string }[];
+  /** Whose plugins were seen to come or to go, where that is looked at. */
+  readonly plugins?: ReadonlyMap<string, 'here' | 'gone'>;
   /** What it would report about itself; default true. */
   readonly ready?: boolean;
+  /** Its machine is about to go off: it says so, and then ends all pods (nodeshutdown). */
+  readonly shuttingDown?: boolean;
   /** It has read its pods since it started: before that, it neither kills nor unmounts. */
   readonly synced: boolean;
   readonly node: Node | undefined;
@@ -81,6 +86,8 @@ export const kubeletDefaults: KubeletSettings = {
 export type KubeletAction = { readonly key: string } & (
   | { readonly kind: 'createNode'; readonly object: JsonObject }
   | { readonly kind: 'createCsiNode'; readonly object: JsonObject }
+  /** With the resourceVersion that it was read with. */
+  | { readonly kind: 'updateCsiNode'; readonly object: CsiNode }
   | { readonly kind: 'createLease'; readonly object: JsonObject }
   /** A merge patch on the Lease `kube-node-lease/<node>`. */
   | { readonly kind: 'renewLease'; readonly body: JsonObject }

@@ -54,7 +54,7 @@ function ownerNode(node: Node | undefined): JsonObject['ownerReferences'] {
 
 /** The merge patch for nodes/status; conditions of others stay in the list. */
 export function nodeStatusPatch(view: KubeletView, volumesInUse: readonly string[]): JsonObject {
-  const ready = view.ready !== false;
+  const ready = view.ready !== false && view.shuttingDown !== true;
   const wanted: readonly (readonly [string, string, string])[] = [
     ['MemoryPressure', 'False', 'KubeletHasSufficientMemory'],
     ['DiskPressure', 'False', 'KubeletHasNoDiskPressure'],

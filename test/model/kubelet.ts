@@ -24,7 +24,7 @@ import {
   nodeStatusPatch,
   runningPatch,
 } from './kubelet-objects.ts';
-import type { Pod } from './objects.ts';
+import type { CsiNode, Pod } from './objects.ts';
 
 /** `now` is the machine's monotonic clock in milliseconds, as in `view.memory`. */
 export function decideKubelet(
@@ -36,7 +36,7 @@ export function decideKubelet(
     ...registration(view, now, settings),
     ...nodeStatus(view, now, settings),
     ...view.pods.flatMap((pod) =>
-      shouldRun(pod.pod) ? towardsRunning(view, pod) : towardsEnd(view, pod.pod),
+      shouldRun(pod.pod) && !endsAll(view) ? towardsRunning(view, pod) : towardsEnd(view, pod.pod),
     ),
     ...orphans(view),
     ...unstaging(view),
@@ -56,6 +56,10 @@ function registration(
   if (view.synced && node !== undefined && view.csiNode === undefined && view.drivers.length > 0) {
     actions.push({ kind: 'createCsiNode', key: 'csinode', object: csiNodeObject(view) });
   }
+  const changed = changedCsiNode(view);
+  if (changed !== undefined) {
+    actions.push({ kind: 'updateCsiNode', key: 'csinode', object: changed });
+  }
   const renewedAt = memory.leaseRenewedAt;
   if (renewedAt !== undefined && now - renewedAt < settings.leaseRenewIntervalMs) return actions;
   if (view.lease !== undefined) {
@@ -66,6 +70,19 @@ function registration(
     actions.push({ kind: 'createLease', key: 'lease', object: leaseObject(view, settings) });
   }
   return actions;
+}
+
+/** Drivers enter and leave with their plugins (pkg/volume/csi nodeinfomanager). */
+function changedCsiNode({ csiNode, drivers, plugins }: KubeletView): CsiNode | undefined {
+  if (csiNode === undefined) return undefined;
+  // The API server shows an empty list as null.
+  const listed = (csiNode.spec.drivers as CsiNode['spec']['drivers'] | null) ?? [];
+  const kept = listed.filter(({ name }) => plugins?.get(name) !== 'gone');
+  const added = drivers
+    .filter(({ name }) => plugins?.get(name) === 'here' && !listed.some((one) => one.name === name))
+    .map(({ name, nodeId }) => ({ name, nodeID: nodeId, topologyKeys: [] }));
+  if (kept.length === listed.length && added.length === 0) return undefined;
+  return { ...csiNode, spec: { ...csiNode.spec, drivers: [...kept, ...added] } };
 }
 
 /** A change of volumesInUse or of the boot id goes out at once, other changes every 10 s. */
@@ -79,8 +96,9 @@ function nodeStatus(
   const inUse = wantedInUse(view);
   const reported = node.status?.volumesInUse ?? [];
   const since = now - (memory.statusPostedAt ?? Number.NEGATIVE_INFINITY);
-  const ready = view.ready === false ? 'False' : 'True';
+  const ready = view.ready === false || view.shuttingDown === true ? 'False' : 'True';
   const due =
+    (view.shuttingDown === true && conditionStatus(node, 'Ready') !== ready) ||
     inUse.length !== reported.length ||
     inUse.some((name) => !reported.includes(name)) ||
     node.status?.nodeInfo?.bootID !== view.bootId ||
@@ -100,6 +118,11 @@ function wantedInUse({ pods, machine }: KubeletView): readonly string[] {
     for (const volume of volumes) if (volume.attachRequired) names.add(volume.uniqueName);
   }
   return [...names].sort();
+}
+
+/** First it is not ready any more: then nothing new is sent to it. */
+function endsAll({ shuttingDown, node }: KubeletView): boolean {
+  return shuttingDown === true && node !== undefined && conditionStatus(node, 'Ready') === 'False';
 }
 
 function shouldRun(pod: Pod): boolean {

@@ -208,6 +208,9 @@ export class ModelMachine {
         store.create('nodes', action.object);
         this.#memory = { ...this.#memory, registered: true };
         return;
+      case 'updateCsiNode':
+        store.update('csinodes', action.object);
+        return;
       case 'createCsiNode':
         store.create('csinodes', action.object);
         return;
