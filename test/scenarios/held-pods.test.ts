@@ -9,14 +9,40 @@ const free = labelled('StatefulSet', 'free');
 /** Cordons cannot place it; where no pods are yet, it is put on the first machine. */
 const tolerant = labelled('StatefulSet', 'tolerant', { tolerations: [{ operator: 'Exists' }] });
 const shared = labelled('Deployment', 'shared', { accessMode: 'ReadWriteMany' });
+/** Several pods of one node may use a ReadWriteOnce volume. */
+const sharedHere = labelled('Deployment', 'shared-here');
+const daemon = labelled('DaemonSet', 'daemon');
 /** Each with the reason for which it must stay, first word first, as people read it. */
 const held: readonly (readonly [WorkloadPlan, string])[] = [
   [tolerant, 'not-movable: it tolerates'],
   [labelled('Deployment', 'kept', { annotations: { [policyAnnotation]: 'retain' } }), 'retain: '],
   [shared, 'shared-volume: '],
+  [sharedHere, 'shared-volume: '],
+  [daemon, 'not-movable: it belongs to a DaemonSet'],
   [labelled('Pod', 'bare'), 'not-movable: nothing would create it again'],
 ];
-const others = [unlabelled('Deployment', 'sharer', { shares: shared }), unlabelled('Pod', 'plain')];
+const others = [
+  unlabelled('Deployment', 'sharer', { shares: shared }),
+  unlabelled('Deployment', 'sharer-here', { shares: sharedHere }),
+  unlabelled('Pod', 'plain'),
+];
+
+/** What the DaemonSet's controller, which is not modelled, does for one node. */
+async function addDaemon({ bed }: Stage, plan: WorkloadPlan, nodeName: string): Promise<void> {
+  await bed.addWorkload(plan);
+  const { namespace, name } = plan;
+  const owner = (await bed.api.get('daemonsets', { namespace, name })).object;
+  const { metadata, spec } = owner?.spec.template ?? {};
+  const { uid } = owner?.metadata ?? {};
+  const ownerReferences = [
+    { apiVersion: 'apps/v1', kind: 'DaemonSet', name, uid, controller: true },
+  ];
+  const answer = await bed.api.create('pods', {
+    metadata: { ...metadata, namespace, name: `${name}-x`, ownerReferences },
+    spec: { ...spec, nodeName },
+  });
+  if (answer.object === undefined) throw new Error(`pod of ${name}: ${answer.message}`);
+}
 
 describe('pods that must not move, on a machine that dies', () => {
   let stage: Stage;
@@ -25,7 +51,9 @@ describe('pods that must not move, on a machine that dies', () => {
   beforeAll(async () => {
     stage = await Stage.open('held-pods', shortSettings(fence));
     await stage.place([tolerant], 'worker-a');
-    const rest = held.map(([plan]) => plan).filter((plan) => plan !== tolerant);
+    await addDaemon(stage, daemon, 'worker-a');
+    await stage.writesOn(daemon, 'worker-a', { withinMs: 30_000 });
+    const rest = held.map(([plan]) => plan).filter((plan) => plan !== tolerant && plan !== daemon);
     await stage.place([...rest, free, ...others], 'worker-a');
     await stage.say({ paused: 'true' });
     off = stage.mark();
@@ -50,9 +78,9 @@ describe('pods that must not move, on a machine that dies', () => {
     expect(await stage.violations()).toEqual([]);
   }, 30_000);
 
-  it.each(held)(
-    'stay for a reason of their own: $name',
-    async (plan, says) => {
+  it.each(held.map(([plan, says]) => ({ name: plan.name, plan, says })))(
+    'stay for a reason of their own: $name, $says',
+    async ({ plan, says }) => {
       await heldEvent(plan, says);
       expect(await stage.machinesOf(plan)).toEqual(['worker-a']);
     },

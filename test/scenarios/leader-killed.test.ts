@@ -12,17 +12,17 @@ import { crimesIn, episodesIn, leftOvers } from './traces.ts';
 const requests = [
   'record Intent',
   'taint fenced on',
-  'intent on db-0',
-  'intent on web-0',
+  'intent on db',
+  'intent on web',
   'hold on db',
   'hold on web',
   'delete attachment of db',
   'delete attachment of web',
   'record Fenced',
-  'fail db-0',
-  'fail web-0',
-  'delete db-0',
-  'delete web-0',
+  'fail db',
+  'fail web',
+  'delete db',
+  'delete web',
   'taint out-of-service on',
   'taint out-of-service off',
   'hold off db',
@@ -71,7 +71,7 @@ const logs = fileURLToPath(new URL('../../.cache/scenarios/leader-killed', impor
 async function live(storage: Storage, kill: KillPoint | undefined): Promise<Account> {
   const name = kill === undefined ? 'nobody' : nameOf(kill);
   const of = { namespace: name, driverName: testDriver };
-  const plans = [labelled('StatefulSet', 'web', of), labelled('StatefulSet', 'db', of)];
+  const plans = [labelled('StatefulSet', 'web', of), labelled('Deployment', 'db', of)];
   await using small = await SmallCluster.start({
     storage,
     name,

@@ -134,7 +134,10 @@ export class SmallCluster implements AsyncDisposable {
     );
   }
 
-  /** Gives the workloads volumes and runs them on this node: the others take no new pods. */
+  /**
+   * Gives StatefulSets and Deployments their volumes and runs them on this node: the others take no
+   * new pods.
+   */
   place(plans: readonly WorkloadPlan[], node: string): void {
     const { store } = this.cluster;
     this.cordonOthers(node, true);
@@ -143,7 +146,8 @@ export class SmallCluster implements AsyncDisposable {
       const claim = store.create('persistentvolumeclaims', claimObject(plan));
       if (!claim.ok) throw new Error(claim.message);
       store.create('persistentvolumes', pvObject(plan, claim.object.metadata.uid));
-      store.create('statefulsets', workloadObject(plan));
+      const resource = plan.kind === 'StatefulSet' ? 'statefulsets' : 'deployments';
+      store.create(resource, workloadObject(plan));
       this.#plans.set(volumeHandle(plan), plan);
     }
   }
@@ -291,11 +295,18 @@ export class SmallCluster implements AsyncDisposable {
   }
 }
 
-/** The attacher's way to the array: the same array, without the network in between. */
+/** The attacher asks once in a step. */
+const stepsPerRevocation = 4;
+
+/**
+ * The attacher's way to the array: the same array, without the network in between. It revokes one
+ * volume after the other, as many do, so that the volumes of an episode are not fenced at once.
+ */
 class ArrayDriver implements Driver {
   readonly name: string;
   readonly #array: StorageArray;
-  readonly #calls = new Map<string, DriverAnswer>();
+  /** What is left to do, in order. */
+  readonly #revocations: { readonly key: string; stepsLeft: number }[] = [];
 
   constructor(name: string, array: StorageArray) {
     this.name = name;
@@ -309,16 +320,18 @@ class ArrayDriver implements Driver {
 
   unpublish(handle: string, nodeId: string): DriverAnswer {
     const key = `${handle}@${nodeId}`;
-    const answer = this.#calls.get(key);
-    if (answer === undefined) {
-      this.#calls.set(key, 'pending');
-      void this.#array.unpublish(handle, nodeId).then(({ kind }) => {
-        this.#calls.set(key, kind === 'ok' ? 'done' : { error: kind });
-      });
-      return 'pending';
+    let revocation = this.#revocations.find((one) => one.key === key);
+    if (revocation === undefined) {
+      revocation = { key, stepsLeft: stepsPerRevocation };
+      this.#revocations.push(revocation);
     }
-    if (answer !== 'pending') this.#calls.delete(key);
-    return answer;
+    if (revocation !== this.#revocations[0]) return 'pending';
+    revocation.stepsLeft -= 1;
+    if (revocation.stepsLeft > 0) return 'pending';
+    this.#revocations.shift();
+    // An honest array has revoked when the call returns; only its answer is a promise.
+    void this.#array.unpublish(handle, nodeId);
+    return 'done';
   }
 
   publishedNodes(handle: string): readonly string[] {
