@@ -8,14 +8,16 @@ import { fenceOf } from './driver-table.ts';
 export function fencePolicy(option: string, driver: string, unsafe: boolean): FencePolicy {
   const known = fenceOf(driver);
   const declared = option === 'auto' ? known?.fence : option;
+  // What the table says of another fence than the declared one would mislead.
+  const claim = known?.fence === declared ? known?.claim : undefined;
   const set = 'declare it by --fence (see the README for what each one claims)';
   switch (declared) {
     case 'unpublish':
-      return { kind: 'unpublish', claim: known?.claim ?? 'Declared by --fence=unpublish.' };
+      return { kind: 'unpublish', claim: claim ?? 'Declared by --fence=unpublish.' };
     case 'none':
       return unsafe
         ? { kind: 'unsafe' }
-        : { kind: 'unfenceable', why: known?.claim ?? `--fence=none is set for driver ${driver}` };
+        : { kind: 'unfenceable', why: claim ?? `--fence=none is set for driver ${driver}` };
     case undefined:
       return { kind: 'unfenceable', why: `no fence is known for driver ${driver}; ${set}` };
     default:
