@@ -15,6 +15,7 @@ import {
   crimesIn,
   episodesIn,
   leftOvers,
+  marksIn,
   movesIn,
   touchesIn,
 } from './traces.ts';
@@ -90,6 +91,11 @@ export class BedStage<F extends Foundation, B extends MachineBed<F> = MachineBed
   touchesSince(mark: Mark): readonly string[] {
     const { driverName: driver } = this.bed;
     return touchesIn({ driver, changes: this.changes(mark), requests: [] });
+  }
+
+  /** What nobody but we can have done: taints, records, intents, holds, evictions. */
+  oursSince(mark: Mark): readonly string[] {
+    return marksIn({ driver: this.bed.driverName, changes: this.changes(mark), requests: [] });
   }
 
   /** Taints, records, intents and holds of ours that stand now. */

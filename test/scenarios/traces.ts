@@ -66,9 +66,13 @@ export function movesIn(changes: readonly StoreEvent[]): readonly string[] {
 }
 
 /** Moves, and whatever we wrote on the way to one: taints, records, intents, holds. */
-export function touchesIn({ changes, driver }: History): readonly string[] {
+export function touchesIn(history: History): readonly string[] {
+  return unique([...movesIn(history.changes), ...marksIn(history)]);
+}
+
+/** What nobody but we does to a cluster. */
+export function marksIn({ changes, driver }: History): readonly string[] {
   return unique([
-    ...movesIn(changes),
     ...of(changes, 'nodes').flatMap(({ object }) => taintsOf(object, driver)),
     ...of(changes, 'leases').flatMap(({ object }) => {
       const record = recordOf(object);
@@ -76,6 +80,12 @@ export function touchesIn({ changes, driver }: History): readonly string[] {
     }),
     ...of(changes, 'pods').flatMap(({ object }) =>
       intentOf(object, driver) === undefined ? [] : [`intent on ${object.metadata.name}`],
+    ),
+    ...of(changes, 'pods').flatMap(({ object }) =>
+      object.status?.reason === 'VolumeFailover' ? [`eviction of ${object.metadata.name}`] : [],
+    ),
+    ...of(changes, 'volumeattachments').flatMap(({ object: { metadata } }) =>
+      metadata.finalizers?.includes(holdFinalizer) === true ? [`hold on ${metadata.name}`] : [],
     ),
   ]);
 }
