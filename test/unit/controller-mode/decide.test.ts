@@ -69,7 +69,9 @@ const changes: fc.Arbitrary<Change> = fc.oneof(
     const node = w.state.nodes.get('n1');
     if (node !== undefined) w.remove(node);
   }),
-  fc.constant<Change>((w) => w.attachedOn('n2', 'a')),
+  fc.subarray(['a', 'b', 'shared']).map((names) => (w: World) => {
+    if (w.state.nodes.has('n1')) w.attachedOn('n1', ...names);
+  }),
 );
 
 function part(change: (one: 'agent' | 'kubelet') => Change): fc.Arbitrary<Change> {

@@ -273,6 +273,16 @@ describe('the record on a Lease', () => {
     expect(memory()?.recordEpoch).toBe('');
   });
 
+  it('is gone with the heartbeat Lease, not with that of the kubelet', () => {
+    const world = World.healthy();
+    world.record('n1', ['web-0']);
+    const kubelet = world.state.kubeletLeases.get('kube-node-lease/n1')?.view;
+    if (kubelet !== undefined) world.remove(kubelet, 'kubeletLeases');
+    expect(world.state.memory.get('n1')?.recordEpoch).toBe(epoch);
+    world.remove(world.heartbeat('n1'), 'heartbeats');
+    expect(world.state.memory.get('n1')?.recordEpoch).toBe('');
+  });
+
   it('names its node where no agent ever did', () => {
     const world = World.healthy();
     world.changeHeartbeat('n1', { uid: 'uid-of-ours', holder: '' });
