@@ -8,6 +8,7 @@ import { ClusterFoundation, type ClusterFoundationOptions } from '../cluster/clu
 import { type Cluster, sharedCluster } from '../cluster/start-cluster.ts';
 import type { JournalEntry } from '../array/judge.ts';
 import { type BedOptions, bundlePath, startBedOn } from '../machine/bed.ts';
+import type { ControllerReplica } from '../machine/controller-replica.ts';
 import { eventually } from '../machine/eventually.ts';
 import { slotOfPlan, type WorkloadPlan } from '../machine/workload-objects.ts';
 import { shownEvent } from '../demo/describe.ts';
@@ -169,6 +170,16 @@ export class ClusterStage extends BedStage<ClusterFoundation> {
       },
       { what: `writes of ${machine} for ${plan.name} to be rejected`, withinMs: 20_000 },
     );
+  }
+
+  /** Has this replica lead: the others are started again. Answers as whom it leads. */
+  async appoint(replica: ControllerReplica): Promise<string> {
+    const others = this.bed.replicas.filter((one) => one !== replica);
+    for (const other of others) await other.stopController();
+    await this.led();
+    const identity = this.leader();
+    for (const other of others) await other.start();
+    return identity;
   }
 
   /** Waits until somebody leads who is there: has renewed his lease from now on. */
