@@ -46,7 +46,7 @@ const stages: readonly Stage[] = [
   { name: 'bundle', plans: [...late, 'e2e'], run: { command: ['node', 'build/bundle.ts'] } },
   { name: 'the bundle at work', plans: late, run: { tests: ['test/bundle.test.ts'] } },
   // They wait far more than they work: for silence, for leases that run out, for a release.
-  { name: 'scenarios', plans: late, run: { tests: ['test/scenarios'] }, workers: 4 },
+  { name: 'scenarios', plans: late, run: { tests: ['test/scenarios'] }, workers: 2 },
   { name: 'demo', plans: late, run: { command: ['node', 'test/demo/demo.ts'] } },
   { name: 'contract', plans: late, run: { tests: ['test/contract'] } },
   {

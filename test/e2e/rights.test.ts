@@ -242,14 +242,18 @@ describe('an agent', () => {
   it('renews nothing where nobody said whose heartbeats these are, and is told why', async () => {
     const agent = heart(await stage.transport(await stage.agentToken('rights-b')), 'rights-b');
     await stage.labelAgents(null);
-    const refused = await eventually(
-      async () => {
-        const { outcome } = await agent.renew('{}', 5_000);
-        return outcome.kind === 'Done' ? undefined : outcome;
-      },
-      { what: 'the policy to see it' },
-    ).finally(() => stage.labelAgents(driver));
-    expect(refused).toHaveProperty('detail', expect.stringContaining('lacks the label'));
+    try {
+      const refused = await eventually(
+        async () => {
+          const { outcome } = await agent.renew('{}', 5_000);
+          return outcome.kind === 'Done' ? undefined : outcome;
+        },
+        { what: 'the policy to see it' },
+      );
+      expect(refused).toHaveProperty('detail', expect.stringContaining('lacks the label'));
+    } finally {
+      await stage.labelAgents(driver);
+    }
     await eventually(async () => (await agent.renew('{}', 5_000)).outcome.kind === 'Done', {
       what: 'the policy to see the label again',
     });

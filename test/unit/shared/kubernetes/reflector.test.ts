@@ -227,7 +227,7 @@ describe('an open stream that falls silent', () => {
     expect([...b.facts, silences]).toEqual(['Replaced a/u1', 0]);
     await until(() => b.facts.includes('WatchLost'));
     expect(silences).toBe(1);
-    expect(b.api.calls[0]?.socket.destroyed).toBe(true);
+    await until(() => b.api.calls[0]?.socket.destroyed === true);
   });
 
   it('is another thing than one that breaks', async () => {
