@@ -303,6 +303,22 @@ describe('a replacement that is put on the fenced node', () => {
   });
 });
 
+describe('the beginning of an episode', () => {
+  it('says by which renewals of the agent the verdict would be contradicted', () => {
+    const world = World.healthy();
+    world.workload('web-0', 'n1');
+    world.lose('n1');
+    expect(world.wanted('BeginEpisode')[0]).not.toHaveProperty('renewed');
+    world.back('n1', 'agent');
+    world.pass(30_000).beat('n1', { kubelet: 'dead' });
+    expect(world.verdict('n1').kind).toBe('KubeletDead');
+    expect(world.wanted('BeginEpisode')).toMatchObject([{ renewed: 'kubelet-dead' }]);
+    const node = world.state.nodes.get('n1');
+    if (node !== undefined) world.remove(node);
+    expect(world.wanted('BeginEpisode')).toMatchObject([{ renewed: 'anything' }]);
+  });
+});
+
 describe('a node that is deleted', () => {
   function gone(stage: Stage, phase: 'Intent' | 'Fenced'): World {
     const world = running(stage, phase);

@@ -17,7 +17,6 @@ import {
   driver,
   epoch,
   finalizersOf,
-  leaseView,
   namespace,
   otherDriver,
   podView,
@@ -162,102 +161,6 @@ describe('what is looked up', () => {
   });
 });
 
-describe('the clock of a Lease', () => {
-  const lease = (renewTime: string, uid = 'u1', name = 'n1') =>
-    leaseView({ namespace: 'kube-node-lease', name, uid, resourceVersion: '1' }, { renewTime });
-
-  function seen(facts: readonly (readonly [at: number, fact: WatchFact])[]) {
-    const state = initialState(policy, 0);
-    for (const [at, fact] of facts) observe(state, fact, at);
-    const { renewedAt, renewals } = state.kubeletLeases.get('kube-node-lease/n1') ?? {};
-    return { renewedAt, renewals };
-  }
-
-  const upserted = (object: View): WatchFact => ({
-    kind: 'Upserted',
-    source: 'kubeletLeases',
-    object,
-  });
-  const replaced = (...objects: readonly View[]): WatchFact => ({
-    kind: 'Replaced',
-    source: 'kubeletLeases',
-    objects,
-  });
-
-  it.each<[string, (readonly [number, WatchFact])[], object]>([
-    ['starts when it is first seen', [[5, upserted(lease('a'))]], { renewedAt: 5, renewals: 0 }],
-    [
-      'starts anew when renewTime changes',
-      [
-        [5, upserted(lease('a'))],
-        [9, upserted(lease('b'))],
-      ],
-      { renewedAt: 9, renewals: 1 },
-    ],
-    [
-      'does not care in which direction',
-      [
-        [5, upserted(lease('b'))],
-        [9, upserted(lease('a'))],
-      ],
-      { renewedAt: 9, renewals: 1 },
-    ],
-    [
-      'goes on over other changes and over listings',
-      [
-        [5, upserted(lease('a'))],
-        [9, upserted({ ...lease('a'), holder: 'x' })],
-        [12, replaced(lease('a'), lease('z', 'u9', 'n2'))],
-      ],
-      { renewedAt: 5, renewals: 0 },
-    ],
-    [
-      'sees a renewal in a listing',
-      [
-        [5, upserted(lease('a'))],
-        [12, replaced(lease('b'))],
-      ],
-      { renewedAt: 12, renewals: 1 },
-    ],
-    [
-      'starts anew with another uid, whose first sight is no renewal',
-      [
-        [5, upserted(lease('a'))],
-        [7, upserted(lease('b'))],
-        [9, upserted(lease('c', 'u2'))],
-      ],
-      { renewedAt: 9, renewals: 0 },
-    ],
-    [
-      'does not end with a removal of an earlier one',
-      [
-        [5, upserted(lease('a', 'u2'))],
-        [
-          7,
-          {
-            kind: 'Removed',
-            source: 'kubeletLeases',
-            namespace: 'kube-node-lease',
-            name: 'n1',
-            uid: 'u1',
-          },
-        ],
-      ],
-      { renewedAt: 5, renewals: 0 },
-    ],
-    [
-      'ends when it is not listed any more',
-      [
-        [5, upserted(lease('a'))],
-        [7, replaced()],
-      ],
-      { renewedAt: undefined, renewals: undefined },
-    ],
-  ])('%s', (_, facts, expected) => {
-    expect(seen(facts)).toEqual(expected);
-  });
-});
-
 describe('the record on a Lease', () => {
   it('is remembered from the moment at which its epoch was seen', () => {
     const world = World.healthy();
@@ -314,6 +217,34 @@ describe('the record on a Lease', () => {
     expect(memory?.revoked).toEqual(new Set(uids));
     world.record('n1', ['web-0'], { epoch: '8' });
     expect(memory?.revoked).toEqual(new Set());
+  });
+
+  it('learns nothing from an action that was not done', () => {
+    const world = World.healthy();
+    world.workload('web-0', 'n1');
+    world.record('n1', ['web-0']);
+    const memory = world.state.memory.get('n1');
+    const fields = { node: 'n1', epoch, volumes: [], attachmentUids: ['uid'] };
+    const verify = action('VerifyRevoked', '', fields);
+    world.settle(verify, { kind: 'Unknown', code: 'UNAVAILABLE', detail: '' });
+    world.settle(verify, { kind: 'Failed', code: 'STILL_PUBLISHED', detail: '' });
+    expect(memory?.revoked).toEqual(new Set());
+    const [mark] = world.lose('n1').wanted('MarkPod');
+    if (mark === undefined) throw new Error('nobody is to be marked');
+    world.settle(mark, { kind: 'Unknown', code: 'NO_ANSWER', detail: '' });
+    expect(memory?.joined.size).toBe(0);
+    world.settle(mark);
+    expect(memory?.joined.size).toBe(1);
+  });
+
+  it('knows the boot id of the machine that renews now', () => {
+    const world = World.healthy();
+    const memory = world.state.memory.get('n1');
+    expect(memory?.bootId).toBe('boot-n1');
+    world.changeHeartbeat('n1', { holder: 'n1/boot-b', renewTime: world.version() });
+    expect(memory?.bootId).toBe('boot-b');
+    expect(memory?.pastBootIds).toEqual(new Set(['boot-n1']));
+    expect(memory?.duplicateSeenAt).toBeUndefined();
   });
 
   it('without a holder changes nothing of what is known of the boot id', () => {
