@@ -7,11 +7,16 @@ import { conditionStatus } from '../model/conditions.ts';
 import { of, recordOf } from '../scenarios/traces.ts';
 
 export interface Method {
+  /** For names of objects: short, lower-case letters and digits. */
+  readonly key: string;
+  /** For people. */
   readonly name: string;
   /** One sentence for the reader of the table. */
   readonly about: string;
   /** Flags of our controller; undefined: a cluster without us. */
   readonly controllerFlags: readonly string[] | undefined;
+  /** How long it is watched at most, from power-off. */
+  readonly patienceMs: number;
   /** Does what this method does by itself; resolves with when it knew of the failure. */
   readonly act: (scene: Scene) => Promise<number>;
 }
@@ -29,19 +34,23 @@ const fence = '--fence=unpublish';
 /** Dell podmon's array monitor with its defaults: a poll every 5 s, three of them lost. */
 const podmonDetectionMs = 13_100;
 
-export const stock: Method = {
+const stock: Method = {
+  key: 'stock',
   name: 'stock Kubernetes',
   about:
     'Nobody does anything. Detection is the moment at which Kubernetes itself calls the node not ready.',
   controllerFlags: undefined,
+  patienceMs: 180_000,
   act: notReady,
 };
 
-export const taintByHand: Method = {
+const taintByHand: Method = {
+  key: 'taint',
   name: 'out-of-service taint by hand',
   about:
     'As Kubernetes documents it: `node.kubernetes.io/out-of-service=nodeshutdown:NoExecute` on the node at the very moment at which Kubernetes calls it not ready, by somebody who already knows that it is off.',
   controllerFlags: undefined,
+  patienceMs: 420_000,
   act: async (scene) => {
     const detectedAt = await notReady(scene);
     const key = 'node.kubernetes.io/out-of-service';
@@ -50,11 +59,13 @@ export const taintByHand: Method = {
   },
 };
 
-export const forceDeletion: Method = {
+const forceDeletion: Method = {
+  key: 'force',
   name: 'force deletion by hand',
   about:
     'What podmon and Trident do once they have detected a failure, without any limit of requests: a NoSchedule taint of their own, then every VolumeAttachment and every pod of the node is deleted, the pods with grace period 0. Detection is put at 13.1 s, which is what podmon needs with its defaults.',
   controllerFlags: undefined,
+  patienceMs: 420_000,
   act: async (scene) => {
     const { bed, victim, powerOffAt } = scene;
     await sleep(powerOffAt + podmonDetectionMs - Date.now());
@@ -77,20 +88,27 @@ export const forceDeletion: Method = {
   },
 };
 
-export const ours: Method = {
+const ours: Method = {
+  key: 'ours',
   name: 'csi-failover',
   about: 'With its default flags. Detection is the moment at which the fence record is written.',
   controllerFlags: [fence],
+  patienceMs: 420_000,
   act: recorded,
 };
 
-export const oursLimited: Method = {
+const oursLimited: Method = {
+  key: 'slow',
   name: 'csi-failover, 5 requests/s',
   about:
     'With `--kube-api-qps=5 --kube-api-burst=10`, the limit that CSI sidecars have when nobody sets another one.',
   controllerFlags: [fence, '--kube-api-qps=5', '--kube-api-burst=10'],
+  patienceMs: 420_000,
   act: recorded,
 };
+
+/** In the order of the table. */
+export const methods: readonly Method[] = [stock, taintByHand, forceDeletion, ours, oursLimited];
 
 /** Waits until the node is no longer Ready. */
 async function notReady({ bed, victim }: Scene): Promise<number> {

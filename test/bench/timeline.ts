@@ -3,7 +3,12 @@ import { holdFinalizer } from '../../src/shared/names.ts';
 import type { WriterSummary } from '../array/judge.ts';
 import type { AdminRecord } from '../array/storage-array.ts';
 import type { Change } from '../machine/foundation.ts';
-import { slotOfPlan, volumeHandle, type WorkloadPlan } from '../machine/workload-objects.ts';
+import {
+  pvName,
+  slotOfPlan,
+  volumeHandle,
+  type WorkloadPlan,
+} from '../machine/workload-objects.ts';
 import type { VolumeAttachment } from '../model/objects.ts';
 import { of } from '../scenarios/traces.ts';
 
@@ -131,8 +136,8 @@ function firstAction(
   return [taken, ended].flatMap((change) => change?.at ?? []).toSorted((a, b) => a - b)[0];
 }
 
-function isOf({ spec }: VolumeAttachment, { namespace, name }: WorkloadPlan): boolean {
-  return spec.source.persistentVolumeName === `pv-${namespace}-${name}`;
+function isOf({ spec }: VolumeAttachment, plan: WorkloadPlan): boolean {
+  return spec.source.persistentVolumeName === pvName(plan);
 }
 
 /** Undefined unless all of them came. */

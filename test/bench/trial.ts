@@ -1,15 +1,14 @@
 /** One measured failover: a bed of its own, pods on one machine, the power goes off. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { enabledLabel } from '../../src/shared/names.ts';
+import { enabledLabel, heartbeatLease, leaderLease } from '../../src/shared/names.ts';
 import { ClusterFoundation } from '../cluster/cluster-foundation.ts';
 import type { Cluster } from '../cluster/start-cluster.ts';
-import { bundlePath, driverNamespace, type MachineBed, startBedOn } from '../machine/bed.ts';
+import { bundlePath, type MachineBed, startBedOn } from '../machine/bed.ts';
 import { eventually } from '../machine/eventually.ts';
 import { slotOfPlan, type WorkloadPlan } from '../machine/workload-objects.ts';
-import { heartbeatLease, leaderLease } from '../../src/shared/names.ts';
 import type { Pod } from '../model/objects.ts';
-import { askedBy, type AuditLine, auditMark, auditSince, countByKind } from './audit.ts';
 import type { Method } from './methods.ts';
+import { countByKind, requestsSince } from './request-log.ts';
 import { type Timeline, timelineOf } from './timeline.ts';
 
 export interface TrialOptions {
@@ -17,35 +16,40 @@ export interface TrialOptions {
   readonly name: string;
   readonly method: Method;
   readonly pods: number;
-  /** After so long from power-off nobody waits any more. */
-  readonly patienceMs: number;
+  /** Of external-attacher; default none. */
+  readonly attacherFlags?: readonly string[];
+  /** Our own program; default: what this checkout builds. */
+  readonly bundle?: string;
 }
 
 export interface Trial extends Timeline {
+  /** Its key. */
   readonly method: string;
   readonly pods: number;
   /** Violations that the array's judge found. */
   readonly violations: number;
-  /** Requests of our controllers from power-off to the end, by kind; empty without us. */
-  readonly requests: Readonly<Record<string, number>>;
-  /** Those of external-attacher. */
-  readonly attacherRequests: Readonly<Record<string, number>>;
+  /** From power-off to the end, without watches, Events and leader election: by client and kind. */
+  readonly requests: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 const machineNames = ['a', 'b', 'c'] as const;
 
 /** Sets up, breaks, measures, and takes everything away again. */
 export async function runTrial(cluster: Cluster, options: TrialOptions): Promise<Trial> {
-  const { name, method, pods } = options;
+  const { name, method, pods, attacherFlags = [], bundle = bundlePath } = options;
   const driverName = `${name}.csi.test`;
-  await using bed = await startBedOn((site) => ClusterFoundation.lay(cluster, site), {
-    driverName,
-    machines: machineNames.map((letter) => `${name}-${letter}`),
-    bundle: method.controllerFlags === undefined ? undefined : bundlePath,
-    controllerFlags: method.controllerFlags ?? [],
-    // A hundred writers of five blocks a second each would be measured as well.
-    ...(pods > 20 ? { writeIntervalMs: 1_000 } : {}),
-  });
+  await using bed = await startBedOn(
+    (site) => ClusterFoundation.lay(cluster, site, { attacherFlags }),
+    {
+      driverName,
+      namespace: driverNamespace(name),
+      machines: machineNames.map((letter) => `${name}-${letter}`),
+      bundle: method.controllerFlags === undefined ? undefined : bundle,
+      controllerFlags: method.controllerFlags ?? [],
+      // A hundred writers of five blocks a second each would be measured as well.
+      ...(pods > 20 ? { writeIntervalMs: 1_000 } : {}),
+    },
+  );
   await bed.bootAll(120_000);
   const victim = bed.machines[0]?.name ?? '';
   const plans = Array.from(
@@ -59,7 +63,7 @@ export async function runTrial(cluster: Cluster, options: TrialOptions): Promise
     }),
   );
   await place(bed, plans, victim);
-  if (method.controllerFlags !== undefined) await watched(bed);
+  if (method.controllerFlags !== undefined) await watched(bed, driverNamespace(name));
   // Every clock has begun, and every limit of requests has filled up again.
   await sleep(10_000);
   return await fail(cluster, bed, { ...options, plans, victim });
@@ -68,31 +72,35 @@ export async function runTrial(cluster: Cluster, options: TrialOptions): Promise
 async function fail(
   cluster: Cluster,
   bed: MachineBed<ClusterFoundation>,
-  { method, pods, patienceMs, plans, victim }: TrialOptions & Broken,
+  { name, method, pods, plans, victim }: TrialOptions & Broken,
 ): Promise<Trial> {
   const podUids = new Set(podsOf(bed, plans).map(({ metadata }) => metadata.uid));
   const before = bed.changes.length;
-  const mark = auditMark(cluster);
   const powerOffAt = Date.now();
   await bed.machine(victim).powerOff();
   const detected = method.act({ bed, victim, powerOffAt });
   // It is awaited below; until then nobody else looks at it.
   detected.catch(() => undefined);
   await sleep(1_000);
-  await settled(bed, plans, { podUids, until: powerOffAt + patienceMs });
+  await settled(bed, plans, { podUids, until: powerOffAt + method.patienceMs });
   const detectedAt = await detected.catch(() => undefined);
   const [{ writers, violations }, records] = await Promise.all([
     bed.array.verdict(),
     bed.array.records(),
   ]);
-  const lines = await auditSince(cluster, mark);
-  const count = (client: string): Trial['requests'] => countByKind(askedBy(mine(lines), client));
+  const leading = leaderLease(bed.driverName);
+  const requests = (await requestsSince(cluster, powerOffAt)).filter(
+    ({ objectRef }) => objectRef?.name !== leading,
+  );
   return {
-    method: method.name,
+    method: method.key,
     pods,
     violations: violations.length,
-    requests: count('csi-failover'),
-    attacherRequests: count('csi-attacher'),
+    requests: {
+      'csi-failover': countByKind(requests, `:${driverNamespace(name)}:csi-failover-controller`),
+      'external-attacher': countByKind(requests, 'csi-attacher'),
+      'attach/detach': countByKind(requests, ':attachdetach-controller'),
+    },
     ...timelineOf({
       victim,
       plans,
@@ -109,11 +117,6 @@ async function fail(
 interface Broken {
   readonly plans: readonly WorkloadPlan[];
   readonly victim: string;
-}
-
-/** Without what does not belong to a failover: the heartbeats and the Events. */
-function mine(lines: readonly AuditLine[]): readonly AuditLine[] {
-  return lines.filter(({ objectRef }) => objectRef?.resource !== 'events');
 }
 
 /** Runs the workloads on the victim; resolves when all of them write. */
@@ -168,18 +171,21 @@ function podsOf(
   return bed.foundation.all('pods').filter(({ metadata }) => metadata.namespace === namespace);
 }
 
-/** Somebody leads and has seen a heartbeat of every machine. */
-async function watched({
-  foundation,
-  driverName,
-  machines,
-}: MachineBed<ClusterFoundation>): Promise<void> {
+/** Somebody leads, and every machine has a heartbeat. */
+async function watched(
+  { foundation, driverName, machines }: MachineBed<ClusterFoundation>,
+  namespace: string,
+): Promise<void> {
   const find = (name: string): boolean =>
-    foundation.find('leases', name, driverNamespace)?.spec?.holderIdentity !== undefined;
+    foundation.find('leases', name, namespace)?.spec?.holderIdentity !== undefined;
   await eventually(
     () =>
       find(leaderLease(driverName)) &&
       machines.every(({ name }) => find(heartbeatLease(driverName, name))),
     { what: 'a leader, and a heartbeat of every machine', withinMs: 60_000 },
   );
+}
+
+function driverNamespace(name: string): string {
+  return `${name}-driver`;
 }

@@ -139,6 +139,6 @@ function affinityTo(nodes: readonly string[]): JsonObject {
   return { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } };
 }
 
-function pvName(plan: WorkloadPlan): string {
+export function pvName(plan: WorkloadPlan): string {
   return `pv-${plan.namespace}-${plan.name}`;
 }
