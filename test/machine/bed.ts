@@ -17,6 +17,7 @@ import { ProcessMachine } from './process-machine.ts';
 import type { Endpoint } from './proxy.ts';
 import { ScratchFolder } from './scratch-folder.ts';
 import {
+  claimName,
   claimObject,
   otherVolumes,
   pvObject,
@@ -173,12 +174,20 @@ export class MachineBed<F extends Foundation> implements AsyncDisposable {
   async addWorkload(plan: WorkloadPlan): Promise<void> {
     await this.foundation.createNamespace(plan.namespace);
     const own = plan.shares === undefined && plan.volumeless !== true ? [plan] : [];
-    for (const volume of [...own, ...otherVolumes(plan)]) {
+    const volumes = [...own, ...otherVolumes(plan)];
+    for (const volume of volumes) {
       await this.array.create(volumeHandle(volume));
       const claim = must(await this.api.create('persistentvolumeclaims', claimObject(volume)));
       must(await this.api.create('persistentvolumes', pvObject(volume, claim.metadata.uid)));
     }
     must(await this.api.create(collections[plan.kind], workloadObject(plan)));
+    // A real volume controller that met a claim before its volume looks again when the claim
+    // changes, or else at its resync every 15 s.
+    for (const volume of volumes) {
+      const claim = { namespace: volume.namespace, name: claimName(volume) };
+      const touch = { metadata: { labels: { app: plan.name } } };
+      must(await this.api.patch('persistentvolumeclaims', claim, touch));
+    }
   }
 
   /** Nodes that take no new pods. */
