@@ -65,7 +65,14 @@ export class ShippedRights implements AsyncDisposable {
 
   /** Rejects if anything was refused that the product asked for, and says which rule is missing. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#things.disposeAsync();
+    try {
+      await this.#things.disposeAsync();
+    } finally {
+      await this.#audit();
+    }
+  }
+
+  async #audit(): Promise<void> {
     const accounts = ['csi-failover-controller', 'csi-failover-node'] as const;
     const audit = await Audit.read(this.#cluster.folder, {
       ...this.#grantee,
