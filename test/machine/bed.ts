@@ -394,7 +394,6 @@ async function startAttacherDriver(
   await eventually(() => child.tail().includes('ready'), { what: 'the driver of the attacher' });
   return child;
 }
-
 function must<T>(answer: { readonly object: T | undefined; readonly message: string }): T {
   if (answer.object === undefined) throw new Error(`the API refused: ${answer.message}`);
   return answer.object;
