@@ -1,0 +1,52 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Method } from '../../bench/methods.ts';
+import { tableOf } from '../../bench/table.ts';
+import type { Trial } from '../../bench/trial.ts';
+
+function way(key: string): Method {
+  return {
+    key,
+    name: `the ${key} way`,
+    about: '',
+    controllerFlags: undefined,
+    patienceMs: 180_000,
+    act: () => Promise.resolve(0),
+  };
+}
+
+function trial(method: string, firstWrite: number | undefined): Trial {
+  return {
+    method,
+    pods: 10,
+    violations: 0,
+    recovered: 10,
+    detachSpan: 1,
+    halfWritten: firstWrite,
+    requests: method === 'ours' ? { 'csi-failover': { 'get leases': 30, 'patch pods': 10 } } : {},
+    ends: {
+      detection: 1,
+      fence: firstWrite,
+      eviction: firstWrite,
+      detach: firstWrite,
+      attach: firstWrite,
+      'first write': firstWrite,
+    },
+  };
+}
+
+describe('tableOf', () => {
+  it('has a row per way, the ratio to csi-failover, and says what never came', () => {
+    const ways = [way('stock'), way('taint'), way('ours')];
+    const trials = [trial('ours', 15), trial('taint', 75), trial('stock', undefined)];
+    const [, , ...rows] = tableOf(trials, ways).split('\n');
+    expect(rows).toEqual([
+      '| 10 | the stock way | 1.0 | - | - | - | - | > 180 | > 180 (> 12.0x) |  |',
+      '| 10 | the taint way | 1.0 | 75.0 | 75.0 | 75.0 | 75.0 | 75.0 | 75.0 (5.0x) |  |',
+      '| 10 | the ours way | 1.0 | 15.0 | 15.0 | 15.0 | 15.0 | 15.0 | 15.0 | 4.0 |',
+    ]);
+  });
+
+  it('gives no ratio without csi-failover', () => {
+    expect(tableOf([trial('taint', 75)], [way('taint')])).toContain('| 75.0 | 75.0 |  |');
+  });
+});
