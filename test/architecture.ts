@@ -24,7 +24,17 @@ interface Import {
 
 const layerNames = ['words', 'kernel', 'mode', 'shell', 'adapter', 'edge', 'wiring'];
 
-const words = ['clock', 'outcome', 'mode', 'effect', 'model', 'names', 'record', 'watch-fact'];
+const words = [
+  'clock',
+  'outcome',
+  'mode',
+  'effect',
+  'health',
+  'model',
+  'names',
+  'record',
+  'watch-fact',
+];
 const kernel = ['workqueue', 'label-selector'];
 const adapters = ['mounts', 'boot-id', 'kubelet-health', 'kubelet-volumes', 'machine', 'look'];
 const edges = ['act', 'perform', 'measure', 'sources', 'driver-source', 'events', 'poller'];

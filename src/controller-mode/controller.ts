@@ -178,6 +178,8 @@ function policyOf(config: Config, driver: string): Policy {
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     lostAfterMs: config.lostAfterMs,
     kubeletLostAfterMs: config.kubeletLostAfterMs,
+    unhealthyAfterMs: config.unhealthyAfterMs,
+    gracefulTimeoutMs: config.gracefulTimeoutMs,
     cooldownMs: config.cooldownMs,
     timeoutMs: config.timeoutMs,
     maxLostNodes: config.maxLostNodes,

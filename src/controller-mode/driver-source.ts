@@ -1,5 +1,5 @@
 import type { Clock } from '../shared/clock.ts';
-import type { CsiController } from '../shared/csi/controller.ts';
+import type { ControllerCapabilities, CsiController } from '../shared/csi/controller.ts';
 import type { Logger } from '../shared/log.ts';
 import type { DriverCapabilities, Fact } from './facts.ts';
 
@@ -30,6 +30,7 @@ export function watchDriver({
         const capabilities: DriverCapabilities = {
           publishUnpublish: known.publishUnpublish,
           listsPublishedNodes: known.listVolumes && known.listVolumesPublishedNodes,
+          health: healthOffered(known),
         };
         const text = JSON.stringify(capabilities);
         if (text !== told) {
@@ -43,4 +44,11 @@ export function watchDriver({
   };
   void run();
   return () => stopped.abort();
+}
+
+/** A listing is one call for all; CSI up to 1.12 has conditions only with VOLUME_CONDITION. */
+function healthOffered(known: ControllerCapabilities): DriverCapabilities['health'] {
+  if (known.listVolumeHealth || (known.volumeCondition && known.listVolumes)) return 'list';
+  if (known.getVolumeHealth || (known.volumeCondition && known.getVolume)) return 'get';
+  return 'none';
 }

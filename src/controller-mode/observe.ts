@@ -35,6 +35,10 @@ export function observe(state: State, fact: Fact, now: Instant): void {
     case 'Driver':
       state.capabilities = fact.capabilities;
       return;
+    case 'HealthListed':
+    case 'HealthRead':
+    case 'HealthUnread':
+      return;
     case 'Suspended':
       for (const source of Object.values(state.sources)) source.freshSince = now;
       return;

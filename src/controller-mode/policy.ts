@@ -7,6 +7,10 @@ export interface Policy {
   readonly heartbeatIntervalMs: number;
   readonly lostAfterMs: number;
   readonly kubeletLostAfterMs: number;
+  /** How long a volume must be bad on one node before its pods move. */
+  readonly unhealthyAfterMs: number;
+  /** How long pods may end by themselves where the kubelet still works. */
+  readonly gracefulTimeoutMs: number;
   readonly cooldownMs: number;
   /** The longest CSI call: what a predecessor may still have running when we take over. */
   readonly timeoutMs: number;

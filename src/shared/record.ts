@@ -3,6 +3,7 @@
  * on pods: their shapes, and how they are read back without trusting them. JSON in annotations.
  */
 import type { Json, JsonObject } from './effect.ts';
+import { type VolumeHealth, healthStatuses } from './health.ts';
 
 export interface FencedVolume {
   readonly handle: string;
@@ -38,8 +39,20 @@ export interface CleanAttestation {
   readonly bootId: string;
 }
 
-export interface UnhealthyVolume {
+export interface UnhealthyVolume extends VolumeHealth {
   readonly handle: string;
+}
+
+/** How many volumes of the driver an agent has looked at lately, by what it found. */
+export interface VolumeCount {
+  readonly good: number;
+  readonly bad: number;
+  readonly unknown: number;
+}
+
+/** What the driver on the node says of its way to the storage (CSI 1.13 NodeGetStorageHealth). */
+export interface StorageReport {
+  readonly status: 'ok' | 'degraded' | 'unreachable';
   readonly reason: string;
   readonly message: string;
 }
@@ -52,6 +65,10 @@ export interface NodeReport {
   readonly driver: 'ok' | 'silent' | 'refused' | 'stopping';
   readonly kubelet: 'ok' | 'dead';
   readonly unhealthy: readonly UnhealthyVolume[];
+  /** Absent: nobody looks at volumes on this node. Counts those too that had no room above. */
+  readonly volumes?: VolumeCount;
+  /** Absent: the driver says nothing of it, or has not been understood. */
+  readonly storage?: StorageReport;
   readonly clean?: CleanAttestation;
 }
 
@@ -118,16 +135,37 @@ export function decodeNodeReport(text: string | undefined): NodeReport | undefin
     driver: oneOf(json.driver, ['ok', 'silent', 'refused', 'stopping'] as const) ?? 'silent',
     // Only the very word may count as proof of death.
     kubelet: json.kubelet === 'dead' ? 'dead' : 'ok',
-    unhealthy: list(json.unhealthy).map((entry) => {
+    unhealthy: list(json.unhealthy).flatMap((entry) => {
       const volume = asObject(entry);
-      return {
-        handle: string(volume?.handle),
-        reason: string(volume?.reason),
-        message: string(volume?.message),
-      };
+      const handle = string(volume?.handle);
+      return handle === '' ? [] : [{ handle, ...health(volume) }];
     }),
+    ...volumeCount(asObject(json.volumes)),
+    ...storageReport(asObject(json.storage)),
     ...(epoch === '' ? {} : { clean: { epoch, bootId: string(clean?.bootID) } }),
   };
+}
+
+function health(json: JsonObject | undefined): VolumeHealth {
+  return {
+    status: oneOf(json?.status, healthStatuses) ?? 'Unknown',
+    reason: string(json?.reason),
+    message: string(json?.message),
+  };
+}
+
+function volumeCount(json: JsonObject | undefined): { volumes?: VolumeCount } {
+  if (json === undefined) return {};
+  const count = (value: Json | undefined): number =>
+    typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : 0;
+  const { good, bad, unknown } = json;
+  return { volumes: { good: count(good), bad: count(bad), unknown: count(unknown) } };
+}
+
+function storageReport(json: JsonObject | undefined): { storage?: StorageReport } {
+  const status = oneOf(json?.status, ['ok', 'degraded', 'unreachable'] as const);
+  if (status === undefined) return {};
+  return { storage: { status, reason: string(json?.reason), message: string(json?.message) } };
 }
 
 export function encodePodIntent(intent: PodIntent): string {

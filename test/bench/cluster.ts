@@ -65,7 +65,11 @@ export class BenchCluster {
       observe(this.state, { kind: 'Replaced', source, objects }, this.now);
     }
     observe(this.state, { kind: 'Leadership', leading: true, renewal: '' }, this.now);
-    const capabilities = { publishUnpublish: true, listsPublishedNodes: false };
+    const capabilities = {
+      publishUnpublish: true,
+      listsPublishedNodes: false,
+      health: 'none' as const,
+    };
     observe(this.state, { kind: 'Driver', capabilities }, this.now);
     this.now += 5_000;
     // Everybody is seen renewing once; then the failed ones are silent long enough.

@@ -127,9 +127,8 @@ export class Replica {
     this.#state = initialState(policy, now);
     this.#queue = createWorkQueue();
     this.#running = [];
-    this.#mailbox = [
-      { kind: 'Driver', capabilities: { publishUnpublish: true, listsPublishedNodes } },
-    ];
+    const capabilities = { publishUnpublish: true, listsPublishedNodes, health: 'none' } as const;
+    this.#mailbox = [{ kind: 'Driver', capabilities }];
     const identity = `${name}-${this.#lives}`;
     this.#elector = new Elector({ store, driver: policy.driver, identity });
     this.#watches = LaggingWatch.all({ store, prng, post: (fact) => this.#mailbox.push(fact) });

@@ -21,6 +21,8 @@ export const policy: Policy = {
   heartbeatIntervalMs: 2_000,
   lostAfterMs: 10_000,
   kubeletLostAfterMs: 30_000,
+  unhealthyAfterMs: 30_000,
+  gracefulTimeoutMs: 5_000,
   cooldownMs: 300_000,
   timeoutMs: 15_000,
   maxLostNodes: { percent: 30 },

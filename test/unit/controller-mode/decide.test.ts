@@ -56,7 +56,11 @@ const changes: fc.Arbitrary<Change> = fc.oneof(
   }),
   fc.boolean().map((paused) => (w: World) => w.configMap({ paused: String(paused) })),
   fc.boolean().map((lists) => (w: World) => {
-    const capabilities = { publishUnpublish: true, listsPublishedNodes: lists };
+    const capabilities = {
+      publishUnpublish: true,
+      listsPublishedNodes: lists,
+      health: 'none' as const,
+    };
     w.see({ kind: 'Driver', capabilities });
   }),
   fc.boolean().map((leading) => (w: World) => {

@@ -229,7 +229,11 @@ describe('an eviction', () => {
 describe('where the driver lists published nodes', () => {
   function listing(): World {
     const world = fenced('held', 'Fenced');
-    const capabilities = { publishUnpublish: true, listsPublishedNodes: true };
+    const capabilities = {
+      publishUnpublish: true,
+      listsPublishedNodes: true,
+      health: 'none' as const,
+    };
     world.see({ kind: 'Driver', capabilities });
     return world;
   }

@@ -102,7 +102,11 @@ export const table: readonly Row[] = [
     },
     'the driver cannot unpublish': {
       after: (w) => {
-        const capabilities = { publishUnpublish: false, listsPublishedNodes: false };
+        const capabilities = {
+          publishUnpublish: false,
+          listsPublishedNodes: false,
+          health: 'none' as const,
+        };
         w.see({ kind: 'Driver', capabilities });
       },
     },

@@ -29,6 +29,8 @@ export const policy: Policy = {
   heartbeatIntervalMs: beatMs,
   lostAfterMs: 10_000,
   kubeletLostAfterMs: 30_000,
+  unhealthyAfterMs: 30_000,
+  gracefulTimeoutMs: 5_000,
   cooldownMs: 300_000,
   timeoutMs: 15_000,
   maxLostNodes: { percent: 30 },

@@ -71,7 +71,11 @@ export class World {
     const world = new World(changes);
     for (const source of sourceNames) world.see({ kind: 'Replaced', source, objects: [] });
     world.see({ kind: 'Leadership', leading: true, renewal: '' });
-    const capabilities = { publishUnpublish: true, listsPublishedNodes: false };
+    const capabilities = {
+      publishUnpublish: true,
+      listsPublishedNodes: false,
+      health: 'none' as const,
+    };
     world.see({ kind: 'Driver', capabilities });
     world.put({ ...world.#object(driver), kind: 'csidriver', attachRequired: true });
     for (let i = 1; i <= nodes; i += 1) world.node(`n${i}`);
