@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { copyFileSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, globSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ArrayAdmin } from '../array/admin-client.ts';
@@ -8,14 +8,15 @@ import type { ApiServer } from '../double/api-server.ts';
 import type { ControlPlane, ControlPlaneOptions } from '../model/control-plane.ts';
 import type { Store } from '../model/store.ts';
 import { ApiClient } from './api-client.ts';
+import { type ArrayAddresses, startArrayProcess } from './array-process.ts';
 import { ControllerReplica } from './controller-replica.ts';
 import { eventually } from './eventually.ts';
 import type { Change, Foundation, LayFoundation, Site } from './foundation.ts';
 import { ModelFoundation } from './model-foundation.ts';
 import { ManagedProcess } from './process.ts';
 import { ProcessMachine } from './process-machine.ts';
-import type { Endpoint } from './proxy.ts';
 import { ScratchFolder } from './scratch-folder.ts';
+import { isWatched } from './watched.ts';
 import {
   claimName,
   claimObject,
@@ -80,6 +81,7 @@ interface Parts<F extends Foundation> {
   readonly api: ApiClient;
   readonly array: ArrayAdmin;
   readonly machines: readonly ProcessMachine[];
+  readonly isOurs: boolean;
   readonly things: AsyncDisposableStack;
 }
 
@@ -131,6 +133,8 @@ export class MachineBed<F extends Foundation> implements AsyncDisposable {
   /** The API as a person uses it, past all proxies. */
   readonly api: ApiClient;
   readonly #machines: readonly ProcessMachine[];
+  /** Whether agents and controllers of ours run on it. */
+  readonly #isOurs: boolean;
   readonly #things: AsyncDisposableStack;
 
   constructor(parts: Parts<F>) {
@@ -145,6 +149,7 @@ export class MachineBed<F extends Foundation> implements AsyncDisposable {
     this.api = parts.api;
     this.array = parts.array;
     this.#machines = parts.machines;
+    this.#isOurs = parts.isOurs && first.replicas.length > 0;
     this.#things = parts.things;
     this.foundation.subscribe((change) => this.changes.push(change));
   }
@@ -159,13 +164,23 @@ export class MachineBed<F extends Foundation> implements AsyncDisposable {
     return machine;
   }
 
-  /** Switches everything on and waits until every Node is Ready and knows the driver. */
+  /**
+   * Switches everything on and waits until every Node is Ready and knows the driver, and where
+   * agents of ours run, until their silence would mean something to a replica of ours.
+   */
   async bootAll(withinMs = 60_000): Promise<void> {
     const replicas = this.installations.flatMap((one) => one.replicas);
     await Promise.all(replicas.map((replica) => replica.start()));
     await Promise.all(this.#machines.map((machine) => machine.boot()));
     await eventually(() => this.#machines.every(({ name }) => this.#isUp(name)), {
       what: 'all nodes to be Ready with the driver registered',
+      withinMs,
+    });
+    if (!this.#isOurs) return;
+    const names = this.#machines.map(({ name }) => name);
+    const isSeen = (one: Installation<F>): boolean => isWatched(this.changes, one, names);
+    await eventually(() => this.installations.every(isSeen), {
+      what: 'somebody to lead who has seen every agent renew',
       withinMs,
     });
   }
@@ -301,7 +316,8 @@ async function assemble<F extends Foundation>(
   }
   const api = things.use(new ApiClient(await first.foundation.access({ kind: 'person' })));
   const admin = new ArrayAdmin(array.admin);
-  return { runId, folder, installations, api, array: admin, machines, things };
+  const isOurs = options.bundle !== undefined;
+  return { runId, folder, installations, api, array: admin, machines, isOurs, things };
 }
 
 /** A driver with its attacher, and our replicas beside it, which are not started yet. */
@@ -340,39 +356,6 @@ async function installDriver<F extends Foundation>(
   return { driverName, namespace, foundation, attacherDriver, replicas };
 }
 
-interface ArrayAddresses {
-  /** `host:port` */
-  readonly admin: string;
-  readonly nbd: Endpoint;
-}
-
-async function startArrayProcess(
-  runId: string,
-  folder: string,
-  things: AsyncDisposableStack,
-): Promise<ArrayAddresses> {
-  const array = things.use(
-    new ManagedProcess({
-      name: 'array',
-      command: process.execPath,
-      args: [fileURLToPath(new URL('../array/main.ts', import.meta.url))],
-      logFile: join(folder, 'array.log'),
-      runId,
-    }),
-  );
-  const line = await eventually(
-    () => readFileSync(array.logFile, 'utf8').split('\n', 2).length === 2 && firstLine(array),
-    { what: 'the array to say where it listens' },
-  );
-  const { admin, nbd } = JSON.parse(line) as { readonly admin: string; readonly nbd: string };
-  const colon = nbd.lastIndexOf(':');
-  return { admin, nbd: { host: nbd.slice(0, colon), port: Number(nbd.slice(colon + 1)) } };
-}
-
-function firstLine(child: ManagedProcess): string {
-  return readFileSync(child.logFile, 'utf8').split('\n')[0] ?? '';
-}
-
 /** The driver that external-attacher speaks to: beside neither replica, so that both may die. */
 async function startAttacherDriver(
   { runId, folder, driverName, namespace, csiAddress }: Site,
@@ -394,6 +377,7 @@ async function startAttacherDriver(
   await eventually(() => child.tail().includes('ready'), { what: 'the driver of the attacher' });
   return child;
 }
+
 function must<T>(answer: { readonly object: T | undefined; readonly message: string }): T {
   if (answer.object === undefined) throw new Error(`the API refused: ${answer.message}`);
   return answer.object;
