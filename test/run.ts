@@ -46,37 +46,7 @@ const stages: readonly Stage[] = [
   { name: 'bundle', plans: [...late, 'e2e'], run: { command: ['node', 'build/bundle.ts'] } },
   { name: 'the bundle at work', plans: late, run: { tests: ['test/bundle.test.ts'] } },
   // They wait far more than they work: for silence, for leases that run out, for a release.
-  {
-    name: 'scenarios',
-    plans: late,
-    run: {
-      tests: [
-        'test/scenarios/api-outage.test.ts',
-        'test/scenarios/coming-back.test.ts',
-        'test/scenarios/driver-hangs.test.ts',
-        'test/scenarios/held-pods.test.ts',
-        'test/scenarios/leader-killed.test.ts',
-        'test/scenarios/restarts.test.ts',
-        'test/scenarios/unfenceable.test.ts',
-      ],
-    },
-    workers: 2,
-  },
-  // By the real clock of whole machines: for a computer that does nothing else.
-  {
-    name: 'scenarios on a quiet computer',
-    plans: ['e2e'],
-    run: {
-      tests: [
-        'test/scenarios/power-off.test.ts',
-        'test/scenarios/leader-processes.test.ts',
-        'test/scenarios/kubelet-dead.test.ts',
-        'test/scenarios/storm.test.ts',
-        'test/scenarios/zombie.test.ts',
-      ],
-    },
-    workers: 1,
-  },
+  { name: 'scenarios', plans: late, run: { tests: ['test/scenarios'] }, workers: 2 },
   { name: 'demo', plans: late, run: { command: ['node', 'test/demo/demo.ts'] } },
   { name: 'contract', plans: late, run: { tests: ['test/contract'] } },
   {
