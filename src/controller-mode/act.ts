@@ -5,7 +5,7 @@
  */
 import type { JsonObject, Performance } from '../shared/effect.ts';
 import { attacherFinalizer, holdFinalizer, intentAnnotation } from '../shared/names.ts';
-import { done, failed, outcomeOfHttp } from '../shared/outcome.ts';
+import { done, failed, type Outcome, outcomeOfHttp } from '../shared/outcome.ts';
 import { decodePodIntent, encodePodIntent } from '../shared/record.ts';
 import type { Action, ActionOf, PodTarget } from './actions.ts';
 import * as api from './requests.ts';
@@ -118,7 +118,10 @@ function* hold(action: ActionOf<'Hold'>, { driver }: ActContext): Performance {
   return yield* api.remove('volumeattachments', { ...target, uid: action.attachmentUid });
 }
 
-/** Only for drivers that list published nodes: the driver's own word that the node is off. */
+/**
+ * Only for drivers that list published nodes: the driver's own word that the node is off. Each
+ * volume stands for itself: one that the array is slow to revoke keeps no other pod waiting.
+ */
 function* verifyRevoked(action: ActionOf<'VerifyRevoked'>): Performance {
   const handles = action.volumes.map(({ handle }) => handle);
   const reply = yield { target: 'csi', call: 'PublishedNodes', handles };
@@ -128,13 +131,25 @@ function* verifyRevoked(action: ActionOf<'VerifyRevoked'>): Performance {
     return done;
   }
   if (reply.outcome.kind !== 'Done') return reply.outcome;
-  for (const { handle, nodeId } of action.volumes) {
-    if (nodeId === '') return failed('NO_NODE_ID', `nobody knows the node id of volume ${handle}`);
-    const nodes = reply.publishedNodes.get(handle);
-    if (nodes === undefined) return failed('NOT_LISTED', `volume ${handle} was not in the listing`);
-    if (nodes.includes(nodeId)) return failed('STILL_PUBLISHED', `volume ${handle} at ${nodeId}`);
-  }
-  return done;
+  const { publishedNodes } = reply;
+  const doubts = action.volumes.flatMap((volume) => doubtOf(volume, publishedNodes) ?? []);
+  const [first] = doubts;
+  if (first === undefined) return done;
+  const sure = action.volumes.filter((volume) => doubtOf(volume, publishedNodes) === undefined);
+  return sure.length === 0 ? first : { kind: 'Done', only: sure.map(({ uid }) => uid) };
+}
+
+/** Why the listing does not prove that this volume was taken away; undefined: it does. */
+function doubtOf(
+  { handle, nodeId }: ActionOf<'VerifyRevoked'>['volumes'][number],
+  publishedNodes: ReadonlyMap<string, readonly string[]>,
+): Outcome | undefined {
+  if (nodeId === '') return failed('NO_NODE_ID', `nobody knows the node id of volume ${handle}`);
+  const nodes = publishedNodes.get(handle);
+  if (nodes === undefined) return failed('NOT_LISTED', `volume ${handle} was not in the listing`);
+  return nodes.includes(nodeId)
+    ? failed('STILL_PUBLISHED', `volume ${handle} at ${nodeId}`)
+    : undefined;
 }
 
 /**

@@ -103,8 +103,12 @@ export type Action = KeyedAction & { readonly node: string } & (
     | {
         readonly kind: 'VerifyRevoked';
         readonly epoch: string;
-        readonly volumes: readonly { readonly handle: string; readonly nodeId: string }[];
-        readonly attachmentUids: readonly string[];
+        /** `uid` of the VolumeAttachment that was held. */
+        readonly volumes: readonly {
+          readonly handle: string;
+          readonly nodeId: string;
+          readonly uid: string;
+        }[];
       }
     | {
         readonly kind: 'Evict';

@@ -102,7 +102,7 @@ function isPaused(
 }
 
 /** Asks the driver, where it can tell, whether what the attacher confirmed is so. */
-function verify({ situation, record }: Episode, wanted: Wanted): void {
+function verify({ situation, record, memory }: Episode, wanted: Wanted): void {
   const { state, nodeName } = situation;
   if (state.capabilities?.listsPublishedNodes !== true) return;
   const current = state.csinodes.get(nodeName)?.nodeIds[state.policy.driver] ?? '';
@@ -113,13 +113,13 @@ function verify({ situation, record }: Episode, wanted: Wanted): void {
     return [{ handle, nodeId: attachment.nodeId || current, uid: attachment.uid }];
   });
   if (unverified.length === 0) return;
-  const uids = unverified.map(({ uid }) => uid);
+  // One listing at a time: whatever is held meanwhile is asked for by the next one.
+  const round = memory.revoked.size;
   wanted.actions.push(
-    action('VerifyRevoked', `${record.epoch}/${uids.join(',')}`, {
+    action('VerifyRevoked', `${record.epoch}/${round}`, {
       node: nodeName,
       epoch: record.epoch,
       volumes: unverified,
-      attachmentUids: uids,
     }),
   );
 }

@@ -52,7 +52,8 @@ function observeSettled(state: State, settled: Action, outcome: Outcome): void {
   if (outcome.kind !== 'Done') return;
   const memory = memoryOf(state, settled.node);
   if (settled.kind === 'VerifyRevoked') {
-    for (const uid of settled.attachmentUids) memory.revoked.add(uid);
+    const uids = outcome.only ?? settled.volumes.map(({ uid }) => uid);
+    for (const uid of uids) memory.revoked.add(uid);
   }
   if (settled.kind === 'MarkPod') {
     const pod = state.pods.get(keyOf(settled.pod));

@@ -3,7 +3,8 @@
  * (external-attacher makes the same split: "failed completely" against "may be in progress").
  */
 export type Outcome =
-  | { readonly kind: 'Done' }
+  /** `only`: of a batch these parts and no others, by what names them. */
+  | { readonly kind: 'Done'; readonly only?: readonly string[] }
   /** Final: it did not happen and will not happen because of this attempt. */
   | { readonly kind: 'Failed'; readonly code: string; readonly detail: string }
   /** It may have happened, and it may still be happening. Never read as success or failure. */

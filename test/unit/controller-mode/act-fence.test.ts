@@ -242,10 +242,26 @@ describe('VerifyRevoked', () => {
 
   it('proves nothing about a node without an id', () => {
     const world = marked();
-    const volumes = [{ handle: 'vol-web-0', nodeId: '' }];
+    const volumes = [{ handle: 'vol-web-0', nodeId: '', uid: 'uid-1' }];
     const verify = { ...actionFor('VerifyRevoked', world), volumes } as Action;
     const listing = answer([['vol-web-0', ['id-n1']]]);
     expect(world.run(verify, listing)).toMatchObject(failed('NO_NODE_ID'));
+  });
+
+  it('confirms what it can, and nothing beyond that', () => {
+    const world = marked();
+    const volumes = ['a', 'b', 'c', 'd'].map((name) => ({
+      handle: name,
+      nodeId: name === 'd' ? '' : 'id-n1',
+      uid: `uid-${name}`,
+    }));
+    const verify = { ...actionFor('VerifyRevoked', world), volumes } as Action;
+    const nodes: [string, string[]][] = [
+      ['a', ['id-n2']],
+      ['b', ['id-n1']],
+      ['d', []],
+    ];
+    expect(world.run(verify, answer(nodes))).toEqual({ kind: 'Done', only: ['uid-a'] });
   });
 });
 

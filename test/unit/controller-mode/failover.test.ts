@@ -227,13 +227,14 @@ describe('an eviction', () => {
 });
 
 describe('where the driver lists published nodes', () => {
+  const capabilities = {
+    publishUnpublish: true,
+    listsPublishedNodes: true,
+    health: 'none' as const,
+  };
+
   function listing(): World {
     const world = fenced('held', 'Fenced');
-    const capabilities = {
-      publishUnpublish: true,
-      listsPublishedNodes: true,
-      health: 'none' as const,
-    };
     world.see({ kind: 'Driver', capabilities });
     return world;
   }
@@ -253,6 +254,39 @@ describe('where the driver lists published nodes', () => {
     const outcome = { kind: 'Failed', code: 'STILL_PUBLISHED', detail: '' } as const;
     if (verify !== undefined) world.settle(verify, outcome);
     expect(world.steps()).toEqual(['VerifyRevoked n1']);
+  });
+
+  it('one volume that is still published keeps no other pod waiting', () => {
+    const world = World.healthy(5);
+    for (const name of ['web-0', 'web-1']) world.workload(name, 'n1');
+    world.lose('n1');
+    world.record('n1', ['web-0', 'web-1'], { phase: 'Fenced' });
+    world.taint('n1');
+    for (const name of ['web-0', 'web-1']) {
+      world.mark(name);
+      world.stage(name, 'n1', 'held');
+    }
+    world.see({ kind: 'Driver', capabilities });
+    const [verify] = world.wanted('VerifyRevoked');
+    if (verify === undefined) throw new Error('nothing is asked');
+    world.settle(verify, { kind: 'Done', only: [world.findAttachment('web-1', 'n1').uid] });
+    expect(world.steps()).toEqual(['Evict default/web-1', 'VerifyRevoked n1']);
+    const [again] = world.wanted('VerifyRevoked');
+    expect(again?.volumes.map(({ handle }) => handle)).toEqual(['vol-web-0']);
+    // Another need, so that it does not wait until the first one is forgotten.
+    expect(again?.key).not.toBe(verify.key);
+  });
+
+  it('one listing at a time serves whatever is held', () => {
+    const world = listing();
+    const [verify] = world.wanted('VerifyRevoked');
+    world.workload('web-1', 'n1');
+    world.record('n1', ['web-0', 'web-1'], { phase: 'Fenced' });
+    world.mark('web-1');
+    world.stage('web-1', 'n1', 'held');
+    const [more] = world.wanted('VerifyRevoked');
+    expect(more?.volumes).toHaveLength(2);
+    expect(more?.key).toBe(verify?.key);
   });
 
   it('what was proven for one attachment is not proven for its successor', () => {

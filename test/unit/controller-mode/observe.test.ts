@@ -210,7 +210,7 @@ describe('the record on a Lease', () => {
     world.record('n1', ['web-0']);
     const memory = world.state.memory.get('n1');
     const uids = ['uid'];
-    const verify = { node: 'n1', epoch, volumes: [], attachmentUids: uids };
+    const verify = { node: 'n1', epoch, volumes: [{ handle: 'h', nodeId: 'n', uid: 'uid' }] };
     world.settle(action('VerifyRevoked', '', verify));
     expect(memory?.revoked).toEqual(new Set(uids));
     world.record('n1', ['web-0'], { phase: 'Fenced' });
@@ -224,7 +224,7 @@ describe('the record on a Lease', () => {
     world.workload('web-0', 'n1');
     world.record('n1', ['web-0']);
     const memory = world.state.memory.get('n1');
-    const fields = { node: 'n1', epoch, volumes: [], attachmentUids: ['uid'] };
+    const fields = { node: 'n1', epoch, volumes: [{ handle: 'h', nodeId: 'n', uid: 'uid' }] };
     const verify = action('VerifyRevoked', '', fields);
     world.settle(verify, { kind: 'Unknown', code: 'UNAVAILABLE', detail: '' });
     world.settle(verify, { kind: 'Failed', code: 'STILL_PUBLISHED', detail: '' });

@@ -280,8 +280,8 @@ export function actionFor(kind: ActionKind, world: StoreWorld): Action {
       return action(kind, '', { node, attachment: target, heartbeat, pv: 'pv-web-0' });
     }
     case 'VerifyRevoked': {
-      const asked = [{ handle: 'vol-web-0', nodeId: 'id-n1' }];
-      return action(kind, '', { node, epoch, volumes: asked, attachmentUids: [attachmentUid] });
+      const asked = [{ handle: 'vol-web-0', nodeId: 'id-n1', uid: attachmentUid }];
+      return action(kind, '', { node, epoch, volumes: asked });
     }
     case 'Evict':
       return action(kind, '', { node, pod, heartbeat, epoch });

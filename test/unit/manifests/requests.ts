@@ -184,7 +184,7 @@ const actions: { readonly [Kind in ActionKind]: ActionOf<Kind> } = {
   SetTaint: { ...common, kind: 'SetTaint', nodeUid: 'u', taint, record: { heartbeat, epoch } },
   ClearTaint: { ...common, kind: 'ClearTaint', nodeUid: 'u', taint },
   Hold: { ...common, ...attachment, kind: 'Hold' },
-  VerifyRevoked: { ...common, kind: 'VerifyRevoked', epoch, volumes: [], attachmentUids: [] },
+  VerifyRevoked: { ...common, kind: 'VerifyRevoked', epoch, volumes: [] },
   Evict: { ...common, kind: 'Evict', pod, heartbeat, epoch },
   DropHold: { ...common, ...attachment, kind: 'DropHold' },
   UndoHold: {
