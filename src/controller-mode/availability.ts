@@ -1,7 +1,7 @@
 import type { NodeView } from '../shared/model.ts';
 import { dryRunAnnotation, pausedAnnotation, unavailableTaint } from '../shared/names.ts';
 import { action } from './actions.ts';
-import { stormBound } from './guards.ts';
+import { stormBound } from './policy.ts';
 import type { State } from './state.ts';
 import { switchValue } from './switches.ts';
 import type { Verdict } from './verdict.ts';

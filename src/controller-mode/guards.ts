@@ -10,7 +10,7 @@ import { foreignVolume } from './foreign-volume.ts';
 import { type Hold, hold } from './hold.ts';
 import { foreignOutOfService } from './out-of-service.ts';
 import { fits, matchesAny, tolerates } from './placement.ts';
-import type { Policy } from './policy.ts';
+import { stormBound } from './policy.ts';
 import type { State } from './state.ts';
 import { switched, switchValue } from './switches.ts';
 import { type Verdict, isTroubled } from './verdict.ts';
@@ -96,12 +96,6 @@ export function movable(
     if (next.length === pods.length) return { pods, holds };
     pods = next;
   }
-}
-
-/** How many nodes of this driver may be in trouble at once before it is more likely our own. */
-export function stormBound({ maxLostNodes }: Policy, nodes: number): number {
-  if ('count' in maxLostNodes) return maxLostNodes.count;
-  return Math.max(1, Math.round((nodes * maxLostNodes.percent) / 100));
 }
 
 /** Too many nodes of this driver in trouble: more likely we or the network are, not they. */

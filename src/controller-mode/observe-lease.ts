@@ -11,6 +11,7 @@ import {
 import type { SourceName } from './facts.ts';
 import { renewalsPerLease } from './policy.ts';
 import { type NodeMemory, type SeenLease, type State, memoryOf } from './state.ts';
+import { observeReport } from './trouble.ts';
 import { allUsersOf } from './volumes.ts';
 
 /**
@@ -91,6 +92,7 @@ function observeHeartbeat(state: State, seen: SeenLease, now: Instant): void {
   const word = report?.driver ?? 'ok';
   if (word === 'ok' || word === 'stopping') memory.driverBadSince = undefined;
   else memory.driverBadSince ??= now;
+  observeReport(state, node, report, now);
   observeBystanders(state, node, seen.record);
   observeRecord(memory, seen.record, now);
 }
@@ -114,7 +116,9 @@ function observeBystanders(state: State, node: string, record: FenceRecord | und
 /** With the Lease its record is gone, and an agent that renews it anew starts without one. */
 export function observeHeartbeatGone(state: State, seen: SeenLease, now: Instant): void {
   const node = nodeOf(state, seen);
-  if (node !== undefined) observeRecord(memoryOf(state, node), undefined, now);
+  if (node === undefined) return;
+  observeReport(state, node, undefined, now);
+  observeRecord(memoryOf(state, node), undefined, now);
 }
 
 function observeRecord(memory: NodeMemory, record: FenceRecord | undefined, now: Instant): void {

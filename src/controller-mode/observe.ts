@@ -17,6 +17,7 @@ import {
 import { observeHeartbeatGone, observeLeadership, observeLease } from './observe-lease.ts';
 import { ownOutOfService } from './out-of-service.ts';
 import { type State, groupOf, memoryOf } from './state.ts';
+import { forgetUnbound, observeHealth } from './storage-view.ts';
 
 /** Folds one fact into the state, in place. Decides nothing; O(1) but for a whole listing. */
 export function observe(state: State, fact: Fact, now: Instant): void {
@@ -38,6 +39,7 @@ export function observe(state: State, fact: Fact, now: Instant): void {
     case 'HealthListed':
     case 'HealthRead':
     case 'HealthUnread':
+      observeHealth(state, fact);
       return;
     case 'Suspended':
       for (const source of Object.values(state.sources)) source.freshSince = now;
@@ -150,6 +152,8 @@ function upsert(state: State, source: SourceName, object: View, now: Instant): v
       return;
     case 'csinode':
       state.csinodes.set(key, object);
+      if (object.nodeIds[state.policy.driver] === undefined) state.carriers.delete(key);
+      else state.carriers.add(key);
       return;
     case 'csidriver':
       state.csidrivers.set(key, object);
@@ -186,10 +190,11 @@ function remove(
       dropAttachment(state, key);
       return;
     case 'pvs':
-      dropPv(state, key);
+      forgetPv(state, key);
       return;
     case 'nodes':
     case 'csinodes':
+      if (source === 'csinodes') state.carriers.delete(key);
       state[source].delete(key);
       forgetNode(state, key);
       return;
@@ -203,10 +208,19 @@ function remove(
   }
 }
 
+function forgetPv(state: State, key: string): void {
+  const handle = state.pvs.get(key)?.handle ?? '';
+  dropPv(state, key);
+  forgetUnbound(state, handle);
+}
+
 /** Nodes come and go under ever new names; what is remembered of one ends with the last of it. */
 function forgetNode(state: State, name: string): void {
   if (state.nodes.has(name) || state.csinodes.has(name)) return;
-  if ((state.memory.get(name)?.recordEpoch ?? '') === '') state.memory.delete(name);
+  if ((state.memory.get(name)?.recordEpoch ?? '') !== '') return;
+  state.memory.delete(name);
+  state.troubledNodes.delete(name);
+  state.seeingNodes.delete(name);
 }
 
 function rememberOutOfService(

@@ -47,3 +47,9 @@ export const watchBoundMs = 120_000;
 export const renewalsPerLease = 4;
 /** Used when a kubelet Lease does not say its duration: the stock 40 s. */
 export const defaultLeaseDurationMs = 40_000;
+
+/** How many nodes of this driver may be in trouble at once before it is more likely our own. */
+export function stormBound({ maxLostNodes }: Policy, nodes: number): number {
+  if ('count' in maxLostNodes) return maxLostNodes.count;
+  return Math.max(1, Math.round((nodes * maxLostNodes.percent) / 100));
+}

@@ -13,6 +13,7 @@ import type {
 import { heartbeatLease } from '../shared/names.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { FenceRecord, NodeReport } from '../shared/record.ts';
+import { type StorageView, type Trouble, emptyStorageView } from './evidence.ts';
 import { type DriverCapabilities, type SourceName, sourceNames } from './facts.ts';
 import type { Policy } from './policy.ts';
 
@@ -50,6 +51,12 @@ export interface NodeMemory {
   bootId: string;
   duplicateSeenAt: Instant | undefined;
   driverBadSince: Instant | undefined;
+  /** What the agent last reported, and had folded into the rest. */
+  report: NodeReport | undefined;
+  /** By handle what the agent reports, or lately reported, to be wrong with a volume. */
+  readonly troubles: Map<string, Trouble>;
+  /** The same for the node's whole way to the storage. */
+  storage: Trouble | undefined;
   /** Our out-of-service taint: since when we see it, and since when it is gone again. */
   outOfServiceSeenAt: Instant | undefined;
   outOfServiceGoneAt: Instant | undefined;
@@ -105,6 +112,11 @@ export interface State {
   /** The API once showed an older resourceVersion of our Lease: etcd was restored, or lies. */
   wentBackwards: boolean;
   capabilities: DriverCapabilities | undefined;
+  readonly storage: StorageView;
+  /** Nodes that carry the driver; those that report bad volumes; those that see good ones. */
+  readonly carriers: Set<string>;
+  readonly troubledNodes: Set<string>;
+  readonly seeingNodes: Set<string>;
 }
 
 export function initialState(policy: Policy, now: Instant): State {
@@ -138,6 +150,10 @@ export function initialState(policy: Policy, now: Instant): State {
     highestRenewal: 0,
     wentBackwards: false,
     capabilities: undefined,
+    storage: emptyStorageView(),
+    carriers: new Set(),
+    troubledNodes: new Set(),
+    seeingNodes: new Set(),
   };
 }
 
@@ -167,6 +183,9 @@ export function memoryOf(state: State, node: string): NodeMemory {
       bootId: '',
       duplicateSeenAt: undefined,
       driverBadSince: undefined,
+      report: undefined,
+      troubles: new Map(),
+      storage: undefined,
       outOfServiceSeenAt: undefined,
       outOfServiceGoneAt: undefined,
       outOfServiceHelped: false,

@@ -68,19 +68,22 @@ export class World {
 
   /** Nodes n1 ... that have the driver and renew everything; we have led for a while. */
   static healthy(nodes = 4, changes: Partial<Policy> = {}): World {
-    const world = new World(changes);
-    for (const source of sourceNames) world.see({ kind: 'Replaced', source, objects: [] });
-    world.see({ kind: 'Leadership', leading: true, renewal: '' });
+    return new World(changes).start(nodes);
+  }
+
+  protected start(nodes: number): this {
+    for (const source of sourceNames) this.see({ kind: 'Replaced', source, objects: [] });
+    this.see({ kind: 'Leadership', leading: true, renewal: '' });
     const capabilities = {
       publishUnpublish: true,
       listsPublishedNodes: false,
       health: 'none' as const,
     };
-    world.see({ kind: 'Driver', capabilities });
-    world.put({ ...world.#object(driver), kind: 'csidriver', attachRequired: true });
-    for (let i = 1; i <= nodes; i += 1) world.node(`n${i}`);
-    for (let i = 0; i < 4; i += 1) world.pass(renewMs);
-    return world;
+    this.see({ kind: 'Driver', capabilities });
+    this.put({ ...this.#object(driver), kind: 'csidriver', attachRequired: true });
+    for (let i = 1; i <= nodes; i += 1) this.node(`n${i}`);
+    for (let i = 0; i < 4; i += 1) this.pass(renewMs);
+    return this;
   }
 
   see(fact: Fact): void {

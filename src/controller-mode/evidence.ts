@@ -1,0 +1,43 @@
+import type { Instant } from '../shared/clock.ts';
+import type { VolumeHealth } from '../shared/health.ts';
+
+/**
+ * What an agent says is wrong with one volume on its node, or with its whole way to the storage,
+ * and since when *we* have seen it. Forgetting it only delays: it starts anew with the next report.
+ */
+export interface Trouble {
+  /** As last reported, in the words that are meant (driver-dialect.ts). */
+  health: VolumeHealth;
+  /** Since when there is trouble, short breaks included; for people. */
+  since: Instant;
+  /** Since when it has been as bad as now without any break. */
+  steadySince: Instant;
+  /** When the report stopped naming it; undefined while it does. */
+  goneAt: Instant | undefined;
+  /** When it began, the last few times. */
+  turns: readonly Instant[];
+}
+
+/** What the storage last said of one volume, through the driver's controller service. */
+export interface SaidHealth {
+  /** `Unknown`: it was listed without a word, or there is no such volume as far as it knows. */
+  readonly health: VolumeHealth;
+  /** Before it was asked. */
+  readonly at: Instant;
+  /** In how many complete listings since then it was missing; one alone proves nothing. */
+  readonly missed: number;
+}
+
+/** The storage's view of all volumes of the driver. Forgetting it only delays. */
+export interface StorageView {
+  readonly volumes: Map<string, SaidHealth>;
+  /** By handle, or '' for the listing: when it was last asked for in vain. */
+  readonly unread: Map<string, Instant>;
+  /** Of how many volumes there is a word, and how many of those are bad. */
+  known: number;
+  abnormal: number;
+}
+
+export function emptyStorageView(): StorageView {
+  return { volumes: new Map(), unread: new Map(), known: 0, abnormal: 0 };
+}

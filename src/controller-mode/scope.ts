@@ -1,0 +1,126 @@
+import type { Instant } from '../shared/clock.ts';
+import { isBad } from '../shared/health.ts';
+import { uniqueVolumeName } from '../shared/model.ts';
+import type { Trouble } from './evidence.ts';
+import { stormBound } from './policy.ts';
+import { type Rule, type Views, ruleFor } from './scope-rules.ts';
+import { type State, heartbeatOf, memoryOf } from './state.ts';
+import { storageWord } from './storage-view.ts';
+import { isBadNow, troubleWith } from './trouble.ts';
+import { attachmentOf, holdOf } from './volumes.ts';
+
+/** What the nodes say together, made once for all volumes that are looked at. */
+export interface Overview {
+  /** More nodes report bad volumes than the storm bound allows. */
+  readonly many: boolean;
+  /** Nodes that see volumes of the driver that are well; two are enough to know "another one". */
+  readonly seeing: readonly string[];
+}
+
+/** O(1) while no node reports bad volumes. */
+export function overviewOf(state: State, now: Instant): Overview {
+  if (state.troubledNodes.size === 0) return { many: false, seeing: [] };
+  const bound = stormBound(state.policy, state.carriers.size);
+  const many = firstHeard(state, state.troubledNodes, bound + 1, now).length > bound;
+  return { many, seeing: firstHeard(state, state.seeingNodes, 2, now) };
+}
+
+/** The first of these nodes whose agent is heard; what another one said last is no view. */
+function firstHeard(
+  state: State,
+  nodes: ReadonlySet<string>,
+  count: number,
+  now: Instant,
+): string[] {
+  const heard: string[] = [];
+  for (const node of nodes) {
+    if (heard.length === count) break;
+    if (isHeard(state, node, now)) heard.push(node);
+  }
+  return heard;
+}
+
+function isHeard(state: State, node: string, now: Instant): boolean {
+  const renewedAt = heartbeatOf(state, node)?.renewedAt;
+  return renewedAt !== undefined && now - renewedAt < state.policy.lostAfterMs;
+}
+
+/** Which rule applies to the trouble that this node has with this volume. */
+export function ruleOf(
+  state: State,
+  place: { readonly node: string; readonly handle: string },
+  now: Instant,
+  overview: Overview,
+): Rule {
+  return ruleFor(viewsOf(state, place, now, overview));
+}
+
+function viewsOf(
+  state: State,
+  { node, handle }: { readonly node: string; readonly handle: string },
+  now: Instant,
+  overview: Overview,
+): Views {
+  return {
+    node: nodeWord(state, node, handle, now),
+    reach: reachOf(state, node),
+    storage: storageWord(state, handle, now),
+    others: othersWord(state, node, handle, overview),
+  };
+}
+
+function nodeWord(state: State, node: string, handle: string, now: Instant): Views['node'] {
+  const memory = memoryOf(state, node);
+  const { report } = memory;
+  const trouble = troubleWith(memory, handle);
+  if (trouble === undefined || trouble.goneAt !== undefined) {
+    return report === undefined ? 'unknown' : 'good';
+  }
+  const { status } = trouble.health;
+  if (status === 'Unknown' || report?.driver !== 'ok') return 'unknown';
+  if (!isBad(trouble.health)) return status === 'Healthy' ? 'good' : 'worse';
+  return now < sustainedAt(state, trouble) ? 'brief' : 'bad';
+}
+
+/** When this trouble will have lasted long enough; no gap in our own view counts. */
+export function sustainedAt({ sources, policy }: State, trouble: Trouble): Instant {
+  return Math.max(trouble.steadySince, sources.heartbeats.freshSince) + policy.unhealthyAfterMs;
+}
+
+/** How far the trouble on this node reaches, by what its agent counts. */
+export function reachOf(state: State, node: string): Views['reach'] {
+  const { storage, report } = memoryOf(state, node);
+  if (isBadNow(storage)) return 'storage-down';
+  const { good = 0, bad = 0, unknown = 0 } = report?.volumes ?? {};
+  return bad > 1 && 2 * bad > good + bad + unknown ? 'most' : 'one';
+}
+
+function othersWord(
+  state: State,
+  node: string,
+  handle: string,
+  { many, seeing }: Overview,
+): Views['others'] {
+  if (many) return 'several';
+  for (const other of state.troubledNodes) {
+    if (other !== node && isInTrouble(state, other, handle)) return 'several';
+  }
+  return seeing.some((other) => other !== node) ? 'good' : 'none';
+}
+
+function isInTrouble(state: State, node: string, handle: string): boolean {
+  return isBadNow(memoryOf(state, node).troubles.get(handle)) && isUsable(state, node, handle);
+}
+
+/**
+ * The volume is attached to the node and nobody takes it away. Where it is not, or is being fenced,
+ * the mount that is left there must look bad: that is what a fence is for.
+ */
+export function isUsable(state: State, node: string, handle: string): boolean {
+  const pvs = state.pvsByVolume.get(uniqueVolumeName(state.policy.driver, handle));
+  for (const { name } of pvs?.values() ?? []) {
+    const attachment = attachmentOf(state, node, name);
+    if (attachment !== undefined && holdOf(attachment) === 'free') return true;
+  }
+  return false;
+}

@@ -1,0 +1,127 @@
+import type { Instant } from '../shared/clock.ts';
+import { type VolumeHealth, isBad } from '../shared/health.ts';
+import type { NodeReport } from '../shared/record.ts';
+import { readHealth } from './driver-dialect.ts';
+import type { Trouble } from './evidence.ts';
+import { type NodeMemory, type State, memoryOf } from './state.ts';
+
+/** Trouble that nobody reports any more is over after that, if somebody sees that all is well. */
+export const calmAfterMs = 10_000;
+/** A volume that turns bad so often within so long is not to be decided upon. */
+export const flapping = { turns: 4, withinMs: 600_000 } as const;
+/** No node has so many volumes; whoever reports more must not fill our memory. */
+const mostTroubles = 1_000;
+
+/** Folds what a report says into what is remembered of the node. */
+export function observeReport(
+  state: State,
+  node: string,
+  report: NodeReport | undefined,
+  now: Instant,
+): void {
+  const memory = memoryOf(state, node);
+  // Most renewals say the same as the last one.
+  if (memory.report === report) return;
+  memory.report = report;
+  observeVolumes(state, memory, report, now);
+  memory.storage = storageTrouble(memory.storage, report, now);
+  const isTroubled = [...memory.troubles.values()].some(isBadNow) || isBadNow(memory.storage);
+  mark(state.troubledNodes, node, isTroubled);
+  mark(state.seeingNodes, node, (report?.volumes?.good ?? 0) > 0);
+}
+
+function observeVolumes(
+  { policy }: State,
+  { troubles }: NodeMemory,
+  report: NodeReport | undefined,
+  now: Instant,
+): void {
+  const named = new Set<string>();
+  for (const { handle, ...said } of report?.unhealthy ?? []) {
+    named.add(handle);
+    const health = readHealth(policy.driver, 'node', said);
+    const known = troubles.get(handle);
+    if (known !== undefined) goOn(known, health, now);
+    else if (troubles.size < mostTroubles) troubles.set(handle, begun(health, now));
+  }
+  const keepMs = Math.max(flapping.withinMs, policy.cooldownMs);
+  for (const [handle, trouble] of troubles) {
+    if (named.has(handle)) continue;
+    trouble.goneAt ??= now;
+    if (now - trouble.goneAt > keepMs) troubles.delete(handle);
+  }
+}
+
+function storageTrouble(
+  before: Trouble | undefined,
+  report: NodeReport | undefined,
+  now: Instant,
+): Trouble | undefined {
+  if (report?.storage?.status !== 'unreachable') {
+    if (before !== undefined) before.goneAt ??= now;
+    return before;
+  }
+  const { reason, message } = report.storage;
+  const health = { status: 'Inaccessible', reason, message } as const;
+  if (before === undefined) return begun(health, now);
+  goOn(before, health, now);
+  return before;
+}
+
+function begun(health: VolumeHealth, now: Instant): Trouble {
+  return { health, since: now, steadySince: now, goneAt: undefined, turns: [now] };
+}
+
+function goOn(trouble: Trouble, health: VolumeHealth, now: Instant): void {
+  const returns = trouble.goneAt !== undefined;
+  if (trouble.goneAt !== undefined && now - trouble.goneAt >= calmAfterMs) trouble.since = now;
+  if (returns || (isBad(health) && !isBad(trouble.health))) {
+    trouble.steadySince = now;
+    trouble.turns = [...trouble.turns, now].slice(-flapping.turns);
+  }
+  trouble.goneAt = undefined;
+  trouble.health = health;
+}
+
+/** The report names it now, and it is of the kind that keeps a pod from its data. */
+export function isBadNow(trouble: Trouble | undefined): trouble is Trouble {
+  return trouble !== undefined && trouble.goneAt === undefined && isBad(trouble.health);
+}
+
+/**
+ * The trouble that the node has with this volume. A node that has lost its way to the storage and
+ * sees no volume that is well has it with all of them: a report has room for few.
+ */
+export function troubleWith(memory: NodeMemory, handle: string): Trouble | undefined {
+  const own = memory.troubles.get(handle);
+  if (own !== undefined && own.goneAt === undefined) return own;
+  const seesNone = (memory.report?.volumes?.good ?? 0) === 0;
+  return isBadNow(memory.storage) && seesNone ? memory.storage : own;
+}
+
+/** Whether a report, as it was just read, still says what an episode is to be begun upon. */
+export function stillReports(driver: string, report: NodeReport, handle: string): boolean {
+  if (report.driver !== 'ok') return false;
+  const named = report.unhealthy.find((volume) => volume.handle === handle);
+  if (named !== undefined) return isBad(readHealth(driver, 'node', named));
+  return report.storage?.status === 'unreachable' && (report.volumes?.good ?? 0) === 0;
+}
+
+/** It came and went so often that nobody knows what it will do next; until when that holds. */
+export function flapsUntil({ turns }: Trouble, now: Instant): Instant | undefined {
+  const [first] = turns;
+  if (first === undefined || turns.length < flapping.turns) return undefined;
+  const until = first + flapping.withinMs;
+  return now < until ? until : undefined;
+}
+
+/** The agent lists every bad volume that it counts, and has seen at least one that is well. */
+export function seesGood(report: NodeReport | undefined): boolean {
+  if (report?.volumes === undefined || report.volumes.good === 0) return false;
+  return report.volumes.bad <= report.unhealthy.filter(isBad).length;
+}
+
+function mark(set: Set<string>, node: string, is: boolean): void {
+  if (is) set.add(node);
+  else set.delete(node);
+}
