@@ -4,10 +4,25 @@ import type { JournalEntry, Verdict } from './judge.ts';
 import type {
   AdminAnswer,
   AdminRecord,
+  Management,
   StoragePath,
   UnpublishMode,
   VolumeInfo,
+  VolumeState,
 } from './storage-array.ts';
+
+/** The array refused; `code` is gRPC's. */
+export class ArrayError extends Error {
+  readonly code: string;
+
+  constructor({ code, message }: { readonly code: string; readonly message: string }) {
+    super(message);
+    this.name = 'ArrayError';
+    this.code = code;
+  }
+}
+
+const noAnswer = { code: 'UNAVAILABLE', message: 'not an answer' };
 
 /** The array's administration from another process. Rejects if it is not there or not in time. */
 export class ArrayAdmin {
@@ -37,8 +52,11 @@ export class ArrayAdmin {
     return this.#call('unpublish', { handle, nodeId });
   }
 
-  volumes(): Promise<VolumeInfo[]> {
-    return this.#call('volumes', {});
+  /** Throws what the array says where its administration is down. */
+  async volumes(): Promise<VolumeInfo[]> {
+    const answer = await this.#call<VolumeInfo[] | AdminAnswer>('volumes', {});
+    if (Array.isArray(answer)) return answer;
+    throw new ArrayError(answer.kind === 'error' ? answer : noAnswer);
   }
 
   /** For one volume, or without a handle for all that have no mode of their own. */
@@ -46,8 +64,17 @@ export class ArrayAdmin {
     return this.#call('mode', handle === undefined ? { mode } : { mode, handle });
   }
 
-  setPath(nodeId: string, path: StoragePath): Promise<AdminAnswer> {
-    return this.#call('path', { nodeId, path });
+  /** Of a node to all volumes, or with a handle to that one alone. */
+  setPath(nodeId: string, path: StoragePath, handle?: string): Promise<AdminAnswer> {
+    return this.#call('path', { nodeId, path, ...(handle === undefined ? {} : { handle }) });
+  }
+
+  setVolumeState(handle: string, state: VolumeState): Promise<AdminAnswer> {
+    return this.#call('state', { handle, state });
+  }
+
+  setManagement(management: Management): Promise<AdminAnswer> {
+    return this.#call('management', { management });
   }
 
   journal(): Promise<JournalEntry[]> {

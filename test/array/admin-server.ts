@@ -1,7 +1,14 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { AdminAnswer, StorageArray, StoragePath, UnpublishMode } from './storage-array.ts';
+import type {
+  AdminAnswer,
+  Management,
+  StorageArray,
+  StoragePath,
+  UnpublishMode,
+  VolumeState,
+} from './storage-array.ts';
 
 /** The body of every call; each call reads what it needs of it. */
 export interface AdminRequest {
@@ -10,7 +17,12 @@ export interface AdminRequest {
   readonly sizeBytes?: number;
   readonly path?: StoragePath;
   readonly mode?: UnpublishMode;
+  readonly state?: VolumeState;
+  readonly management?: Management;
 }
+
+/** What a driver calls; the rest is for tests, which an outage of the administration is not for. */
+const managed = ['create', 'delete', 'publish', 'unpublish', 'volumes'];
 
 const defaultSizeBytes = 64 * 1024 * 1024;
 
@@ -61,6 +73,12 @@ export class AdminServer {
 
   #call(call: string, body: AdminRequest): unknown {
     const { handle = '', nodeId = '', sizeBytes = defaultSizeBytes, path = 'ok', mode } = body;
+    if (managed.includes(call)) {
+      if (this.#array.management === 'hung') return { kind: 'silence' };
+      if (this.#array.management === 'down') {
+        return { kind: 'error', code: 'UNAVAILABLE', message: 'the administration is down' };
+      }
+    }
     switch (call) {
       case 'create':
         return this.#array.createVolume(handle, sizeBytes);
@@ -75,7 +93,11 @@ export class AdminServer {
       case 'mode':
         return this.#array.setUnpublishMode(mode, body.handle);
       case 'path':
-        this.#array.setPath(nodeId, path);
+        return this.#array.setPath(nodeId, path, body.handle);
+      case 'state':
+        return this.#array.setVolumeState(handle, body.state ?? 'ok');
+      case 'management':
+        this.#array.management = body.management ?? 'ok';
         return { kind: 'ok' };
       case 'journal':
         return this.#array.journal;

@@ -70,7 +70,7 @@ class NbdConnection {
   }
 
   pathChanged(): void {
-    const path = this.#array.pathOf(this.nodeId);
+    const path = this.#array.pathOf(this.nodeId, this.#handle);
     if (path === 'cut') this.destroy();
     if (path !== 'ok') return;
     this.#onPathBack?.();
@@ -86,7 +86,7 @@ class NbdConnection {
       const request = await this.#readRequest();
       if (request.type === nbd.commands.disconnect) break;
       // A connection's order is kept: nothing overtakes a request that waits.
-      if (this.#array.pathOf(this.nodeId) === 'hung') this.#pending.push(request);
+      if (this.#array.pathOf(this.nodeId, this.#handle) === 'hung') this.#pending.push(request);
       else this.#answer(request);
     }
     this.#socket.end();
@@ -153,7 +153,7 @@ class NbdConnection {
     const at = name.lastIndexOf('@');
     this.#handle = name.slice(0, Math.max(at, 0));
     this.nodeId = name.slice(at + 1);
-    const path = this.#array.pathOf(this.nodeId);
+    const path = this.#array.pathOf(this.nodeId, this.#handle);
     if (path === 'cut') throw new Error('no path');
     if (path === 'hung') {
       await new Promise<void>((resolve) => {

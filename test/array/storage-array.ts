@@ -20,6 +20,15 @@ export type UnpublishMode =
 /** A node's way to its data: `cut` drops connections, `hung` takes requests and never answers. */
 export type StoragePath = 'ok' | 'cut' | 'hung';
 
+/**
+ * What has become of a volume itself, whoever looks at it: `degraded` works, and `lossy` does, too,
+ * but holds other data than was written; `offline` answers every read and write with EIO.
+ */
+export type VolumeState = 'ok' | 'degraded' | 'lossy' | 'offline';
+
+/** The array's administration: `down` refuses every call, `hung` answers none. Data still flows. */
+export type Management = 'ok' | 'down' | 'hung';
+
 /** `silence`: the caller must not get an answer at all. */
 export type AdminAnswer =
   | { readonly kind: 'ok' }
@@ -31,6 +40,7 @@ export interface VolumeInfo {
   readonly sizeBytes: number;
   /** What the array says; behind a lie it is not what it enforces. */
   readonly publishedNodes: readonly string[];
+  readonly state: VolumeState;
 }
 
 /** What the administration of the array was asked, in order. */
@@ -42,7 +52,7 @@ export interface AdminRecord {
   readonly answer: string;
 }
 
-export type IoError = 'EPERM' | 'EINVAL' | 'ENOENT';
+export type IoError = 'EPERM' | 'EINVAL' | 'ENOENT' | 'EIO';
 
 interface Volume {
   readonly handle: string;
@@ -52,6 +62,9 @@ interface Volume {
   /** What it says. */
   readonly listed: Set<string>;
   unpublishMode: UnpublishMode | undefined;
+  state: VolumeState;
+  /** Node id to its way to this volume, where it is another one than that to all. */
+  readonly paths: Map<string, StoragePath>;
 }
 
 const ok: AdminAnswer = { kind: 'ok' };
@@ -66,7 +79,8 @@ export class StorageArray {
   readonly records: AdminRecord[] = [];
   readonly #volumes = new Map<string, Volume>();
   readonly #paths = new Map<string, StoragePath>();
-  readonly #pathListeners = new Set<(nodeId: string, path: StoragePath) => void>();
+  readonly #pathListeners = new Set<(nodeId: string) => void>();
+  management: Management = 'ok';
   #unpublishMode: UnpublishMode = { kind: 'honest' };
   #publications = 0;
 
@@ -82,6 +96,8 @@ export class StorageArray {
         granted: new Map(),
         listed: new Set(),
         unpublishMode: undefined,
+        state: 'ok',
+        paths: new Map(),
       });
     }
     return this.#record('create', handle, '', ok);
@@ -97,10 +113,11 @@ export class StorageArray {
   }
 
   volumes(): VolumeInfo[] {
-    return [...this.#volumes.values()].map(({ handle, disk, listed }) => ({
+    return [...this.#volumes.values()].map(({ handle, disk, listed, state }) => ({
       handle,
       sizeBytes: disk.sizeBytes,
       publishedNodes: [...listed],
+      state,
     }));
   }
 
@@ -153,16 +170,30 @@ export class StorageArray {
     return ok;
   }
 
-  setPath(nodeId: string, path: StoragePath): void {
-    this.#paths.set(nodeId, path);
-    for (const listener of this.#pathListeners) listener(nodeId, path);
+  setVolumeState(handle: string, state: VolumeState): AdminAnswer {
+    const volume = this.#volumes.get(handle);
+    if (volume === undefined) return error('NOT_FOUND', `no volume ${handle}`);
+    volume.state = state;
+    return ok;
   }
 
-  pathOf(nodeId: string): StoragePath {
-    return this.#paths.get(nodeId) ?? 'ok';
+  /** Of a node to all volumes, or to one, which is then as bad as the worse of the two. */
+  setPath(nodeId: string, path: StoragePath, handle?: string): AdminAnswer {
+    const volume = handle === undefined ? undefined : this.#volumes.get(handle);
+    if (handle !== undefined && volume === undefined) {
+      return error('NOT_FOUND', `no volume ${handle}`);
+    }
+    (volume?.paths ?? this.#paths).set(nodeId, path);
+    for (const listener of this.#pathListeners) listener(nodeId);
+    return ok;
   }
 
-  onPath(listener: (nodeId: string, path: StoragePath) => void): void {
+  pathOf(nodeId: string, handle: string): StoragePath {
+    const both = [this.#paths.get(nodeId), this.#volumes.get(handle)?.paths.get(nodeId)];
+    return both.find((path) => path === 'cut') ?? both.find((path) => path === 'hung') ?? 'ok';
+  }
+
+  onPath(listener: (nodeId: string) => void): void {
     this.#pathListeners.add(listener);
   }
 
@@ -174,6 +205,7 @@ export class StorageArray {
     const volume = this.#volumes.get(handle);
     if (volume === undefined) return 'ENOENT';
     if (!volume.granted.has(nodeId)) return 'EPERM';
+    if (volume.state === 'offline') return 'EIO';
     return volume.disk.read(offset, length) ?? 'EINVAL';
   }
 
@@ -182,9 +214,10 @@ export class StorageArray {
     const volume = this.#volumes.get(handle);
     if (volume === undefined) return 'ENOENT';
     if (!volume.disk.contains(offset, data.length)) return 'EINVAL';
-    const accepted = volume.granted.has(nodeId);
+    const granted = volume.granted.has(nodeId);
+    const accepted = granted && volume.state !== 'offline';
     this.#journalWrite(volume, nodeId, data, accepted);
-    if (!accepted) return 'EPERM';
+    if (!accepted) return granted ? 'EIO' : 'EPERM';
     volume.disk.write(offset, data);
     return undefined;
   }

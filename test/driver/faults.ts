@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Lies } from './health.ts';
 import type { Code } from './reply.ts';
 
 /**
@@ -7,13 +8,23 @@ import type { Code } from './reply.ts';
  */
 export type Fault = 'hang' | 'lose' | { readonly code: Code } | { readonly delayMs: number };
 
-/** By method name, such as `NodeGetInfo`; `*` is for all that have none of their own. */
+/**
+ * By method name, such as `NodeGetInfo`, or method name and volume, such as `NodeGetVolumeHealth
+ * vol-1`; `*` is for all that have none of their own.
+ */
 export type Faults = Readonly<Record<string, Fault>>;
+
+/** In the file: what it does wrong, and what it says that is not true. */
+interface Told {
+  readonly faults: Faults;
+  readonly health: Lies | undefined;
+}
 
 /** What the driver was told to do wrong: in its own process, or from outside through a file. */
 export class FaultTable {
   readonly #file: string | undefined;
   readonly #set = new Map<string, Fault>();
+  #lies: Lies = {};
 
   constructor(faults: Faults = {}, file?: string) {
     for (const [method, fault] of Object.entries(faults)) this.#set.set(method, fault);
@@ -25,18 +36,31 @@ export class FaultTable {
     else this.#set.set(method, fault);
   }
 
-  of(method: string): Fault | undefined {
-    const file = this.#readFile();
-    return file[method] ?? this.#set.get(method) ?? file['*'] ?? this.#set.get('*');
+  of(method: string, handle = ''): Fault | undefined {
+    const { faults } = this.#readFile();
+    for (const key of [`${method} ${handle}`, method, '*']) {
+      const fault = faults[key] ?? this.#set.get(key);
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  }
+
+  get lies(): Lies {
+    return this.#readFile().health ?? this.#lies;
+  }
+
+  set lies(lies: Lies) {
+    this.#lies = lies;
   }
 
   /** Read at every call, so that it works at once; a missing or half-written file says nothing. */
-  #readFile(): Faults {
-    if (this.#file === undefined) return {};
+  #readFile(): Told {
     try {
-      return (JSON.parse(readFileSync(this.#file, 'utf8')) ?? {}) as Faults;
+      const text = this.#file === undefined ? '{}' : readFileSync(this.#file, 'utf8');
+      const { health, ...faults } = (JSON.parse(text) ?? {}) as { health?: Lies };
+      return { health, faults };
     } catch {
-      return {};
+      return { health: undefined, faults: {} };
     }
   }
 }

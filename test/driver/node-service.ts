@@ -1,6 +1,9 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { FaultTable } from './faults.ts';
+import { conditionOf, healthOf, saidOf, storageHealthOf } from './health.ts';
 import type { MountTable } from './mount-table.ts';
+import { NodePath } from './node-path.ts';
 import { CsiError, required } from './reply.ts';
 import type { Handlers } from './services.ts';
 import { capabilityAnswer } from './services.ts';
@@ -35,10 +38,12 @@ export interface NodeOptions {
   readonly arrayNbd: string;
   readonly capabilities: readonly string[];
   readonly mounts: MountTable;
+  readonly faults: FaultTable;
 }
 
 /** The node service. Its mounts are lines of a table; the data goes from the writer to the array. */
-export function nodeHandlers({ nodeId, arrayNbd, capabilities, mounts }: NodeOptions): Handlers {
+export function nodeHandlers(options: NodeOptions): Handlers {
+  const { nodeId, arrayNbd, capabilities, mounts } = options;
   const mount = (path: string, handle: string) => {
     const mounted = mounts.handleAt(path);
     if (mounted === undefined) mounts.mount(path, handle);
@@ -79,14 +84,37 @@ export function nodeHandlers({ nodeId, arrayNbd, capabilities, mounts }: NodeOpt
       rmSync(target, { recursive: true, force: true });
       return {};
     },
-    NodeGetVolumeStats: (request) => {
-      const path = required(request, 'volume_path');
-      if (mounts.handleAt(path) !== required(request, 'volume_id')) {
-        throw new CsiError('NOT_FOUND', `no such volume at ${path}`);
+    ...healthHandlers(options),
+  };
+}
+
+const totalBytes = 64 * 1024 * 1024;
+const usage = [{ unit: 1, total: totalBytes, used: 0, available: totalBytes }];
+
+/** In both generations of CSI, each only where the driver says that it can. */
+function healthHandlers({ capabilities, mounts, faults, ...way }: NodeOptions): Handlers {
+  const path = new NodePath(way);
+  const said = async (handle: string) =>
+    saidOf(faults.lies, handle, await path.volumeHealth(handle));
+  return {
+    NodeGetVolumeStats: async (request) => {
+      const handle = required(request, 'volume_id');
+      const volumePath = required(request, 'volume_path');
+      if (mounts.handleAt(volumePath) !== handle) {
+        throw new CsiError('NOT_FOUND', `no such volume at ${volumePath}`);
       }
-      return {
-        usage: [{ unit: 1, total: 64 * 1024 * 1024, used: 0, available: 64 * 1024 * 1024 }],
-      };
+      if (!capabilities.includes('VOLUME_CONDITION')) return { usage };
+      return { usage, ...conditionOf(await said(handle)) };
     },
+    ...(capabilities.includes('GET_VOLUME_HEALTH') && {
+      NodeGetVolumeHealth: async (request) => {
+        const handle = required(request, 'volume_id');
+        return { volume_health: healthOf(handle, await said(handle)) };
+      },
+    }),
+    ...(capabilities.includes('GET_STORAGE_HEALTH') && {
+      NodeGetStorageHealth: async () =>
+        storageHealthOf(faults.lies.storage ?? (await path.storageHealth())),
+    }),
   };
 }

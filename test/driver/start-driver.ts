@@ -11,7 +11,7 @@ import type { Faults } from './faults.ts';
 import { FaultTable } from './faults.ts';
 import { MountTable } from './mount-table.ts';
 import { defaultNodeCapabilities, nodeHandlers } from './node-service.ts';
-import { CsiError, serviceError } from './reply.ts';
+import { CsiError, optional, serviceError } from './reply.ts';
 import type { Handler, Handlers } from './services.ts';
 import { identityHandlers } from './services.ts';
 
@@ -50,7 +50,7 @@ export async function startDriver(options: DriverOptions): Promise<RunningDriver
   const faults = new FaultTable(options.faults, options.faultsFile);
   const calls: string[] = [];
   const server = new Server({ 'grpc.max_receive_message_length': -1 });
-  const handlers = { ...handlersOf(options), ...options.override };
+  const handlers = { ...handlersOf(options, faults), ...options.override };
   for (const methods of servicesOf(options).values()) {
     const implementation = Object.keys(methods).map((method) => {
       const handler = handlers[method] ?? unimplemented(method);
@@ -90,7 +90,7 @@ function servicesOf({ mode }: DriverOptions): Map<string, ServiceDefinition> {
   return services;
 }
 
-function handlersOf(options: DriverOptions): Handlers {
+function handlersOf(options: DriverOptions, faults: FaultTable): Handlers {
   const { mode, driverName = 'test.csi-failover.io', nodeId = 'node' } = options;
   return {
     ...identityHandlers({ driverName, controller: mode !== 'node' }),
@@ -100,6 +100,7 @@ function handlersOf(options: DriverOptions): Handlers {
           admin: new ArrayAdmin(options.arrayAdmin ?? ''),
           capabilities: options.capabilities ?? defaultControllerCapabilities,
           knownNodes: options.knownNodes,
+          faults,
         })),
     ...(mode === 'controller'
       ? {}
@@ -108,6 +109,7 @@ function handlersOf(options: DriverOptions): Handlers {
           arrayNbd: options.arrayNbd ?? '',
           capabilities: options.nodeCapabilities ?? defaultNodeCapabilities,
           mounts: new MountTable(options.mountinfoFile ?? ''),
+          faults,
         })),
   };
 }
@@ -130,7 +132,7 @@ type Request = Readonly<Record<string, unknown>>;
 function serve({ method, handler, faults, calls }: Served) {
   return (call: ServerUnaryCall<Request, object>, callback: sendUnaryData<object>): void => {
     calls.push(method);
-    const fault = faults.of(method);
+    const fault = faults.of(method, optional(call.request, 'volume_id'));
     const perform = () => {
       requireCapability(method, call.request);
       return handler(call.request);

@@ -109,6 +109,51 @@ describe('array over the network', () => {
     await again.write(512, block('y', 1));
   });
 
+  it('cuts a node off from one volume alone', async () => {
+    await using running = await arrayWithVolume();
+    running.array.createVolume('w', 1024 * 1024);
+    for (const handle of ['v', 'w']) running.array.publish(handle, 'a');
+    const v = await client(running.nbdAddress, 'v@a');
+    const w = await client(running.nbdAddress, 'w@a');
+    running.array.setPath('a', 'cut', 'v');
+    await expect(v.write(0, block('x', 0))).rejects.toMatchObject({ code: 'CLOSED' });
+    await expect(client(running.nbdAddress, 'v@a')).rejects.toMatchObject({ code: 'CLOSED' });
+    await w.write(0, block('x', 0));
+    running.array.setPath('a', 'ok', 'v');
+    await (await client(running.nbdAddress, 'v@a')).write(0, block('x', 0));
+    running.array.setPath('a', 'cut');
+    await expect(client(running.nbdAddress, 'v@a')).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+
+  it('lets nobody read or write a volume that is offline, and says in which state each is', async () => {
+    await using running = await arrayWithVolume();
+    const admin = new ArrayAdmin(running.adminAddress);
+    const a = await client(running.nbdAddress, 'v@a');
+    await admin.setVolumeState('v', 'offline');
+    await expect(a.write(0, block('x', 0))).rejects.toMatchObject({ code: 'EIO' });
+    await expect(a.read(0, 512)).rejects.toMatchObject({ code: 'EIO' });
+    expect(await admin.volumes()).toMatchObject([{ handle: 'v', state: 'offline' }]);
+    await admin.setVolumeState('v', 'lossy');
+    await a.write(0, block('x', 0));
+    expect(running.array.verdict()).toMatchObject({ accepted: 1, rejected: 1 });
+  });
+
+  it('goes on with the data while its administration is down, and is still judged', async () => {
+    await using running = await arrayWithVolume();
+    const admin = new ArrayAdmin(running.adminAddress, 300);
+    await admin.setManagement('down');
+    const refused = { kind: 'error', code: 'UNAVAILABLE' };
+    expect(await admin.publish('v', 'b')).toMatchObject(refused);
+    expect(await admin.unpublish('v', 'a')).toMatchObject(refused);
+    await expect(admin.volumes()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await (await client(running.nbdAddress, 'v@a')).write(0, block('x', 0));
+    expect(await admin.verdict()).toMatchObject({ accepted: 1 });
+    await admin.setManagement('hung');
+    await expect(admin.volumes()).rejects.toMatchObject({ name: 'AbortError' });
+    await admin.setManagement('ok');
+    expect(await admin.volumes()).toMatchObject([{ publishedNodes: ['a'] }]);
+  });
+
   it('decides what a hung node sent when its path is back, not when it was sent', async () => {
     await using running = await arrayWithVolume();
     const a = await client(running.nbdAddress, 'v@a', 100);
@@ -168,7 +213,7 @@ describe('array administration', () => {
     for (let i = 0; i < 2; i += 1) expect(await admin.publish('v', 'a')).toEqual({ kind: 'ok' });
     expect(await admin.publish('w', 'a')).toMatchObject({ code: 'NOT_FOUND' });
     expect(await admin.volumes()).toEqual([
-      { handle: 'v', sizeBytes: 4096, publishedNodes: ['a'] },
+      { handle: 'v', sizeBytes: 4096, publishedNodes: ['a'], state: 'ok' },
     ]);
     expect(await admin.delete('v')).toMatchObject({ code: 'FAILED_PRECONDITION' });
     for (let i = 0; i < 2; i += 1) expect(await admin.unpublish('v', 'a')).toEqual({ kind: 'ok' });
