@@ -24,7 +24,6 @@ export function staleView(state: State, now: Instant): Stale | undefined {
       return stale(`the watch of ${name} has shown no life for ${boundMs / 1000} s`);
     }
   }
-  if (state.wentBackwards) return stale('the API showed an older version of our own Lease');
   const { pendingRenewal, policy } = state;
   if (
     policy.leaderElection &&

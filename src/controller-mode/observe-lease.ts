@@ -151,17 +151,38 @@ export function observeLeadership(
   state.leading = leading;
   if (!leading) {
     state.pendingRenewal = undefined;
+    state.shownAhead = 0;
     return;
   }
   const resourceVersion = Number(renewal);
   if (!Number.isFinite(resourceVersion) || resourceVersion === 0) return;
-  if (resourceVersion < state.highestRenewal) state.wentBackwards = true;
-  const shown = state.heartbeats.get(
+  const lease = state.heartbeats.get(
     `${state.policy.namespace}/${leaderLease(state.policy.driver)}`,
   );
-  state.highestRenewal = Math.max(state.highestRenewal, resourceVersion);
-  if (Number(shown?.view.resourceVersion ?? 0) >= resourceVersion) return;
+  const shown = Number(lease?.view.resourceVersion ?? 0);
+  forbidThePast(state, resourceVersion, shown);
+  state.highestRenewal = resourceVersion;
+  if (shown >= resourceVersion) return;
   state.pendingRenewal ??= { resourceVersion, at: now };
+}
+
+/**
+ * A renewal that is older than what was there before it: etcd was restored from a backup. What we
+ * know is of a time that the cluster has forgotten, and watches that go on from there are deaf
+ * until its versions have caught up. Nothing of that can be mended bit by bit, so the process
+ * ends and the next one begins with what there is, as after a restore everything should
+ * (kubernetes.io, "Operating etcd clusters", restoring).
+ */
+function forbidThePast(state: State, renewal: number, shown: number): void {
+  // Once the watch may have been quicker than the answer; what was sent after that is younger.
+  const wasAhead = shown > renewal && state.shownAhead === shown;
+  if (wasAhead || renewal < state.highestRenewal) {
+    throw new Error(
+      `the API went back in time: our own Lease had version ` +
+        `${Math.max(shown, state.highestRenewal)} and has ${renewal} now; beginning anew`,
+    );
+  }
+  state.shownAhead = shown > renewal ? shown : 0;
 }
 
 function observeOwnRenewal(state: State, view: LeaseView): void {

@@ -109,8 +109,8 @@ export interface State {
   /** Our oldest acknowledged renewal that the watch has not shown yet. */
   pendingRenewal: { readonly resourceVersion: number; readonly at: Instant } | undefined;
   highestRenewal: number;
-  /** The API once showed an older resourceVersion of our Lease: etcd was restored, or lies. */
-  wentBackwards: boolean;
+  /** The version of our Lease that the watch had shown when an older renewal was acknowledged. */
+  shownAhead: number;
   capabilities: DriverCapabilities | undefined;
   readonly storage: StorageView;
   /** Nodes that carry the driver; those that report bad volumes; those that see good ones. */
@@ -148,7 +148,7 @@ export function initialState(policy: Policy, now: Instant): State {
     leadingSince: now,
     pendingRenewal: undefined,
     highestRenewal: 0,
-    wentBackwards: false,
+    shownAhead: 0,
     capabilities: undefined,
     storage: emptyStorageView(),
     carriers: new Set(),

@@ -15,6 +15,10 @@ function expectStale(world: World): void {
   expect(world.words('FailoverHeld', 'web-0')).toEqual(['own-view-stale']);
 }
 
+function renewed(world: World, renewal: string): void {
+  world.see({ kind: 'Leadership', leading: true, renewal });
+}
+
 describe('a standby', () => {
   it('decides nothing, and all at once when it leads', () => {
     const world = lost();
@@ -108,15 +112,30 @@ describe('our own view', () => {
     expect(begun(world)).toEqual(['n1']);
   });
 
-  it('is stale for good when the API went back behind a renewal of ours', () => {
+  it('ends with the process when the API went back behind a renewal of ours', () => {
     const world = lost();
+    renewed(world, '900001');
+    expect(() => renewed(world, '800000')).toThrow('went back in time');
+  });
+
+  it('ends with the process when a new leader renews behind what its watch has shown', () => {
+    const world = lost();
+    world.see({ kind: 'Leadership', leading: false, renewal: '' });
     world.leader({ resourceVersion: '900001' });
-    world.see({ kind: 'Leadership', leading: true, renewal: '900001' });
-    world.leader({ resourceVersion: '800000' });
-    world.see({ kind: 'Leadership', leading: true, renewal: '800000' });
-    expectStale(world);
-    world.pass(60_000);
-    expectStale(world);
+    renewed(world, '800000');
+    expect(() => renewed(world, '800005')).toThrow('went back in time');
+  });
+
+  it('is not of the future because answers come later than the watch', () => {
+    const world = lost();
+    for (const version of [900_000, 900_010, 900_020]) {
+      // Somebody else wrote to our Lease right after us.
+      world.leader({ resourceVersion: String(version + 1) });
+      renewed(world, String(version));
+    }
+    world.see({ kind: 'Leadership', leading: false, renewal: '' });
+    renewed(world, '900021');
+    expect(begun(world)).toEqual(['n1']);
   });
 
   it('asks for no moment while only a fact can mend it', () => {
