@@ -38,3 +38,23 @@ export const maxHealthMessage = 200;
 export function isBad({ status }: Pick<VolumeHealth, 'status'>): boolean {
   return status === 'Inaccessible' || status === 'Hung' || status === 'Abnormal';
 }
+
+/** From what weighs most to what weighs least; `Unknown` outweighs `Healthy`. */
+const byWeight: readonly HealthStatus[] = [
+  'Inaccessible',
+  'Hung',
+  'Abnormal',
+  'DataLoss',
+  'Degraded',
+  'Unknown',
+  'Healthy',
+];
+
+/** The one that weighs most; of equals the first. Nothing adverse said is `Healthy`. */
+export function worstHealth(said: readonly VolumeHealth[]): VolumeHealth {
+  let worst: VolumeHealth = { status: 'Healthy', reason: '', message: '' };
+  for (const health of said) {
+    if (byWeight.indexOf(health.status) < byWeight.indexOf(worst.status)) worst = health;
+  }
+  return worst;
+}

@@ -26,9 +26,28 @@ export interface ServiceCapabilities {
   readonly capabilities?: readonly ({ readonly rpc?: { readonly type?: number } | null } | null)[];
 }
 
+/** CSI up to 1.12. */
+export interface VolumeCondition {
+  readonly abnormal?: boolean;
+  readonly message?: string;
+}
+
+/** CSI from 1.13: `VolumeHealth` on the wire. */
+export interface HealthOfVolume {
+  readonly volume_id?: string;
+  readonly health_statuses?: readonly (AdverseStatus | null)[];
+}
+
+/** Of a volume or of a node's way to the storage; their numbers mean different things. */
+export interface AdverseStatus {
+  readonly status?: number;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
 export interface VolumeStatus {
   readonly published_node_ids?: readonly string[];
-  readonly volume_condition?: { readonly abnormal?: boolean; readonly message?: string } | null;
+  readonly volume_condition?: VolumeCondition | null;
 }
 
 export interface VolumeEntry {
@@ -45,6 +64,12 @@ export interface NodeInfo {
   readonly node_id?: string;
 }
 
+interface NodeVolumeRequest {
+  readonly volume_id: string;
+  /** Absent where the volume is not staged. */
+  readonly staging_target_path?: string;
+}
+
 /** Every call that the product makes: method to request and answer. */
 export interface Calls {
   '/csi.v1.Identity/GetPluginInfo': { request: Nothing; answer: PluginInfo };
@@ -57,6 +82,18 @@ export interface Calls {
   };
   '/csi.v1.Node/NodeGetCapabilities': { request: Nothing; answer: ServiceCapabilities };
   '/csi.v1.Node/NodeGetInfo': { request: Nothing; answer: NodeInfo };
+  '/csi.v1.Node/NodeGetVolumeStats': {
+    request: NodeVolumeRequest & { readonly volume_path: string };
+    answer: { readonly volume_condition?: VolumeCondition | null };
+  };
+  '/csi.v1.Node/NodeGetVolumeHealth': {
+    request: NodeVolumeRequest & { readonly volume_publish_path: string };
+    answer: { readonly volume_health?: HealthOfVolume | null };
+  };
+  '/csi.v1.Node/NodeGetStorageHealth': {
+    request: Nothing;
+    answer: { readonly backend_health?: readonly (AdverseStatus | null)[] };
+  };
 }
 
 export type CallPath = keyof Calls;

@@ -5,6 +5,7 @@ import { capabilityNumbers } from './controller.ts';
 
 /** What the driver's node service can do, of what we could use. */
 export interface NodeCapabilities {
+  readonly stageUnstage: boolean;
   readonly volumeStats: boolean;
   /** CSI up to 1.12. */
   readonly volumeCondition: boolean;
@@ -39,6 +40,7 @@ export async function readNodeCapabilities(
   return {
     outcome,
     capabilities: {
+      stageUnstage: numbers.has(1),
       volumeStats: numbers.has(2),
       volumeCondition: numbers.has(4),
       volumeHealth: numbers.has(7),

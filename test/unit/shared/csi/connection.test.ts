@@ -92,6 +92,7 @@ describe('connection', () => {
     };
     const driver = await s.driver({ override });
     expect((await readNodeCapabilities(s.connection, 500)).capabilities).toEqual({
+      stageUnstage: false,
       volumeStats: false,
       volumeCondition: false,
       volumeHealth: false,
