@@ -37,7 +37,16 @@ const words = [
 ];
 const kernel = ['workqueue', 'label-selector'];
 const adapters = ['mounts', 'boot-id', 'kubelet-health', 'kubelet-volumes', 'machine', 'look'];
-const edges = ['act', 'perform', 'measure', 'sources', 'driver-source', 'events', 'poller'];
+const edges = [
+  'act',
+  'perform',
+  'measure',
+  'sources',
+  'driver-source',
+  'health-source',
+  'events',
+  'poller',
+];
 const wiring = ['controller', 'node'];
 
 /**

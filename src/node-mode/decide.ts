@@ -1,8 +1,8 @@
 import type { Instant } from '../shared/clock.ts';
 import type { Decision } from '../shared/mode.ts';
-import { encodeNodeReport } from '../shared/record.ts';
+import { decodeNodeReport, encodeNodeReport } from '../shared/record.ts';
 import { type Action, inspectMachine, renewHeartbeat } from './actions.ts';
-import { cleanliness, inspectionExpiresAt, reportOf } from './report.ts';
+import { cleanliness, inspectionExpiresAt, newsOf, reportOf } from './report.ts';
 import type { NodeState } from './state.ts';
 
 /** Changed reports go out at once, but not faster than twice a second. */
@@ -58,7 +58,10 @@ function renewalDueAt(state: NodeState, report: string): Instant {
   // No hurry for the others, or an API in trouble gets more requests than a healthy one.
   if (result === 'unanswered') return state.stopping ? soon : regular;
   if (report === acknowledged) return regular;
-  return state.stopping ? sentAt : soon;
+  if (state.stopping) return sentAt;
+  // Compared as they are read: a long report is cut when it is written.
+  const isNews = newsOf(decodeNodeReport(report)) !== newsOf(decodeNodeReport(acknowledged));
+  return isNews ? soon : regular;
 }
 
 /**

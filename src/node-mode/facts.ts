@@ -1,5 +1,7 @@
 import type { Instant } from '../shared/clock.ts';
+import type { VolumeHealth } from '../shared/health.ts';
 import type { Outcome } from '../shared/outcome.ts';
+import type { StorageReport } from '../shared/record.ts';
 import type { Action } from './actions.ts';
 
 /** Everything that node mode can learn. Stamped with our monotonic clock when it arrives. */
@@ -8,6 +10,11 @@ export type Fact =
   | { readonly kind: 'KubeletProbed'; readonly health: KubeletHealth }
   /** Never empty. */
   | { readonly kind: 'BootIdRead'; readonly bootId: string }
+  | VolumesFound
+  /** The kubelet's directory could not be read: nobody knows which volumes are here. */
+  | { readonly kind: 'VolumesUnread' }
+  | { readonly kind: 'VolumeAsked'; readonly handle: string; readonly answer: DriverAnswer }
+  | StorageAsked
   | MachineInspected
   | HeartbeatAcknowledged
   /** SIGTERM: one last renewal says so, and then nothing is wanted any more. */
@@ -34,6 +41,29 @@ export interface DriverProbed {
  * something else, or the trouble is ours (no descriptors left, a name that does not resolve).
  */
 export type KubeletHealth = 'ok' | 'dead' | 'unknown';
+
+/** A round over the volumes begins. */
+export interface VolumesFound {
+  readonly kind: 'VolumesFound';
+  /** All that pods of this machine have of the driver. */
+  readonly handles: readonly string[];
+  /** Whether the driver offers to tell of volumes; undefined if it did not say. */
+  readonly offered: boolean | undefined;
+}
+
+/** What the driver's node service said when it was asked about one volume. */
+export type DriverAnswer =
+  | { readonly kind: 'Told'; readonly health: VolumeHealth }
+  /** An error, by its gRPC code: neither good nor bad. */
+  | { readonly kind: 'Refused'; readonly code: string }
+  /** No answer within the deadline. */
+  | { readonly kind: 'Late' };
+
+export interface StorageAsked {
+  readonly kind: 'StorageAsked';
+  /** Undefined if it did not say, or nothing that is understood. */
+  readonly storage: StorageReport | undefined;
+}
 
 /** One line of the mount table, as far as it matters here. */
 export interface Mount {

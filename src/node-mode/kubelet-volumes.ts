@@ -41,6 +41,22 @@ export async function readKubeletVolumes(
 }
 
 /**
+ * Which pods have each of these block volumes: the kubelet keeps a device file named for the uid of
+ * the pod at volumeDevices/publish/<pv>/<uid> (pkg/volume/csi/csi_block.go). Rejects likewise.
+ */
+export async function readBlockPods(
+  pvs: readonly string[],
+  options: KubeletVolumesOptions,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const plugin = join(options.kubeletDir, 'plugins', 'kubernetes.io', 'csi');
+  const pods = new Map<string, readonly string[]>();
+  for (const pv of pvs) {
+    pods.set(pv, await names(join(plugin, 'volumeDevices', 'publish', pv), options));
+  }
+  return pods;
+}
+
+/**
  * The kubelet's directory as configured and as the kernel knows it: the mount table shows paths
  * without symbolic links.
  */

@@ -1,6 +1,8 @@
+import { resolve } from 'node:path';
 import type { Machine } from './clean.ts';
-import { readKubeletVolumes, resolveKubeletDir } from './kubelet-volumes.ts';
+import { readBlockPods, readKubeletVolumes, resolveKubeletDir } from './kubelet-volumes.ts';
 import { readMounts } from './mounts.ts';
+import { type NodeVolume, nodeVolumes } from './node-volumes.ts';
 
 export interface MachinePaths {
   readonly mountinfoFile: string;
@@ -18,4 +20,19 @@ export async function readMachine(paths: MachinePaths, signal: AbortSignal): Pro
   // Last, so that it is the youngest part of the evidence.
   const mounts = await readMounts(paths.mountinfoFile, signal);
   return { mounts, volumes, kubeletDirs };
+}
+
+/** The volumes of the driver that pods of this machine have. Rejects if that cannot be read. */
+export async function readNodeVolumes(
+  paths: Omit<MachinePaths, 'mountinfoFile'>,
+  signal: AbortSignal,
+): Promise<readonly NodeVolume[]> {
+  const options = { kubeletDir: resolve(paths.kubeletDir), driverName: paths.driverName, signal };
+  const found = await readKubeletVolumes(options);
+  const devices = found.filter(({ path }) => path.includes('/volumeDevices/'));
+  const blockPods = await readBlockPods(
+    devices.map(({ pv }) => pv).filter((pv) => pv !== ''),
+    options,
+  );
+  return nodeVolumes(found, { kubeletDir: options.kubeletDir, blockPods });
 }

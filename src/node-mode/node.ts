@@ -4,6 +4,7 @@ import { CsiConnection } from '../shared/csi/connection.ts';
 import { awaitDriverName } from '../shared/csi/driver-name.ts';
 import { probe } from '../shared/csi/identity.ts';
 import { readNodeId } from '../shared/csi/node.ts';
+import { CsiNodeHealth } from '../shared/csi/node-health.ts';
 import { type Health, initialHealth, serveConfigured } from '../shared/http.ts';
 import { loadApiServer } from '../shared/kubernetes/kube-config.ts';
 import { Transport } from '../shared/kubernetes/transport.ts';
@@ -12,7 +13,8 @@ import { type Shell, untilAborted } from '../shared/shell.ts';
 import { createAct, createHeartbeat } from './act.ts';
 import type { Action } from './actions.ts';
 import type { Fact } from './facts.ts';
-import { readMachine } from './machine.ts';
+import { HealthSource } from './health-source.ts';
+import { readMachine, readNodeVolumes } from './machine.ts';
 import { nodeMode } from './mode.ts';
 import { type DriverPort, Sources } from './sources.ts';
 import { createState, type NodeState } from './state.ts';
@@ -74,6 +76,7 @@ async function runAgent(parts: Parts): Promise<void> {
   try {
     agent.reconciler.start();
     agent.sources.start();
+    agent.health.start();
     await Promise.race([untilAborted(signal), crash.promise]);
     agent.reconciler.post({ kind: 'Stopping' });
     const farewellMs = Math.min(longestFarewellMs, config.lostAfterMs / 2);
@@ -81,6 +84,7 @@ async function runAgent(parts: Parts): Promise<void> {
   } finally {
     over.abort();
     agent.sources.stop();
+    agent.health.stop();
     await agent.reconciler.stop();
   }
 }
@@ -94,6 +98,7 @@ interface Agent {
   readonly state: NodeState;
   readonly reconciler: Reconciler<NodeState, Fact, Action>;
   readonly sources: Sources;
+  readonly health: HealthSource;
 }
 
 function assemble(parts: Parts, ends: Ends): Agent {
@@ -131,7 +136,24 @@ function assemble(parts: Parts, ends: Ends): Agent {
     driverDeadlineMs: config.timeoutMs,
     post,
   });
-  return { state, reconciler, sources };
+  return { state, reconciler, sources, health: healthSource(parts, post) };
+}
+
+function healthSource(
+  { config, shell, driverName, connection }: Parts,
+  post: (fact: Fact) => void,
+): HealthSource {
+  const { kubeletDir, healthIntervalMs, timeoutMs } = config;
+  // What takes longer than a round would only be asked about twice.
+  const deadlineMs = Math.min(timeoutMs, healthIntervalMs);
+  return new HealthSource({
+    shell,
+    driver: new CsiNodeHealth({ connection, deadlineMs }),
+    readVolumes: (signal) => readNodeVolumes({ kubeletDir, driverName }, signal),
+    everyMs: healthIntervalMs,
+    deadlineMs,
+    post,
+  });
 }
 
 function driverPort(connection: CsiConnection): DriverPort {

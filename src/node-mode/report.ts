@@ -1,6 +1,7 @@
 import type { Instant } from '../shared/clock.ts';
 import type { CleanAttestation, NodeReport } from '../shared/record.ts';
 import type { NodeState } from './state.ts';
+import { unhealthyVolumes, volumeCount } from './volume-views.ts';
 
 /** Failures of the kubelet's health port in a row before it is called dead. */
 const kubeletDeadAfter = 3;
@@ -13,9 +14,10 @@ const inspectionWorthIntervals = 10;
 
 /** What the agent says of its node now; undefined until the boot id is known. */
 export function reportOf(state: NodeState, now: Instant): NodeReport | undefined {
-  const { bootId } = state;
+  const { bootId, views } = state;
   if (bootId === undefined) return undefined;
   const clean = cleanliness(state, now);
+  const volumes = volumeCount(views);
   return {
     v: 1,
     bootId,
@@ -23,10 +25,22 @@ export function reportOf(state: NodeState, now: Instant): NodeReport | undefined
     // A driver that was never heard has been silent so far.
     driver: state.stopping ? 'stopping' : (state.driver ?? 'silent'),
     kubelet: kubeletWord(state),
-    // Volume health is evidence of its own; nothing weighs it yet.
-    unhealthy: [],
+    unhealthy: unhealthyVolumes(views),
+    ...(volumes === undefined ? {} : { volumes }),
+    ...(views.storage === undefined ? {} : { storage: views.storage }),
     ...(clean.kind === 'clean' ? { clean: { epoch: clean.epoch, bootId } } : {}),
   };
+}
+
+/**
+ * What of a report must not wait for the next regular heartbeat. Counts and texts may: they change
+ * all the time, and nobody acts on them alone.
+ */
+export function newsOf(report: NodeReport | undefined): string {
+  if (report === undefined) return '';
+  const { volumes: _, storage, unhealthy, ...rest } = report;
+  const troubles = unhealthy.map(({ handle, status }) => [handle, status]);
+  return JSON.stringify([rest, storage?.status, troubles]);
 }
 
 export type Cleanliness =

@@ -4,12 +4,21 @@ import { decodeFenceRecord, type FenceRecord } from '../shared/record.ts';
 import type { Action } from './actions.ts';
 import { type DriverPaths, type LeftOver, leftOversOf } from './clean.ts';
 import type {
+  DriverAnswer,
   DriverWord,
   Fact,
   HeartbeatAcknowledged,
   KubeletHealth,
   MachineInspected,
+  VolumesFound,
 } from './facts.ts';
+import {
+  createVolumeViews,
+  forgetDriverWords,
+  keepVolumes,
+  noteAnswer,
+  type VolumeViews,
+} from './volume-views.ts';
 
 export interface NodeSettings extends DriverPaths {
   readonly heartbeatIntervalMs: number;
@@ -25,6 +34,7 @@ export interface NodeState {
   driver: DriverWord | undefined;
   nodeId: string;
   kubelet: KubeletHistory;
+  readonly views: VolumeViews;
   heartbeat: HeartbeatHistory;
   fence: Fence | undefined;
   inspection: Inspection | undefined;
@@ -77,6 +87,7 @@ export function createState(settings: NodeSettings, now: Instant): NodeState {
     driver: undefined,
     nodeId: '',
     kubelet: { seenOk: false, deadInARow: 0 },
+    views: createVolumeViews(),
     heartbeat: { attempts: 0, sentAt: undefined, result: 'unanswered', acknowledged: undefined },
     fence: undefined,
     inspection: undefined,
@@ -91,11 +102,21 @@ export function observe(state: NodeState, fact: Fact, now: Instant): void {
     case 'DriverProbed':
       state.driver = fact.word;
       state.nodeId = fact.nodeId ?? state.nodeId;
+      if (fact.word !== 'ok') forgetDriverWords(state.views, now);
       return;
     case 'KubeletProbed':
       return countKubelet(state.kubelet, fact.health);
     case 'BootIdRead':
       state.bootId = fact.bootId;
+      return;
+    case 'VolumesFound':
+      return found(state, fact, now);
+    case 'VolumesUnread':
+      return forgetDriverWords(state.views, now);
+    case 'VolumeAsked':
+      return hear(state, fact, now);
+    case 'StorageAsked':
+      if (state.driver === 'ok') state.views.storage = fact.storage;
       return;
     case 'MachineInspected':
       return judge(state, fact);
@@ -115,6 +136,22 @@ export function observe(state: NodeState, fact: Fact, now: Instant): void {
 function countKubelet(kubelet: KubeletHistory, health: KubeletHealth): void {
   kubelet.deadInARow = health === 'dead' ? kubelet.deadInARow + 1 : 0;
   kubelet.seenOk ||= health === 'ok';
+}
+
+function found({ views }: NodeState, { handles, offered }: VolumesFound, now: Instant): void {
+  keepVolumes(views, handles);
+  if (offered === undefined) return forgetDriverWords(views, now);
+  if (views.askedOfDriver && !offered) forgetDriverWords(views, now);
+  views.askedOfDriver = offered;
+}
+
+/** Silence of a driver that answers nobody is the driver's; what it then says late is old. */
+function hear(
+  state: NodeState,
+  fact: { readonly handle: string; readonly answer: DriverAnswer },
+  now: Instant,
+): void {
+  if (state.driver === 'ok') noteAnswer(state.views, fact, now);
 }
 
 function judge(state: NodeState, fact: MachineInspected): void {
@@ -163,6 +200,7 @@ function resultOf(outcome: Outcome): HeartbeatHistory['result'] {
 /** After a time in which we did not run, whatever we saw before it may be long untrue. */
 function startOver(state: NodeState, now: Instant): void {
   state.kubelet.deadInARow = 0;
+  forgetDriverWords(state.views, now);
   if (state.fence !== undefined) state.fence = { ...state.fence, knownSince: now };
   forgetInspections(state);
 }

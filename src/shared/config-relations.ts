@@ -46,6 +46,14 @@ const relations: readonly Relation[] = [
     expected: 'more than --lost-after',
     given: (config) => pair(config.kubeletLostAfterMs, config.lostAfterMs),
   },
+  atLeast('health-interval', 'healthIntervalMs', 100),
+  {
+    flags: ['unhealthy-after', 'health-interval'],
+    holds: (config) => config.unhealthyAfterMs >= 2 * config.healthIntervalMs,
+    // What was seen once was not seen to last.
+    expected: 'at least twice --health-interval',
+    given: (config) => pair(config.unhealthyAfterMs, config.healthIntervalMs),
+  },
   {
     flags: ['leader-election-namespace', 'namespace'],
     holds: (config) => config.leaderElectionNamespace === config.namespace,

@@ -25,6 +25,7 @@ export interface Config {
   readonly lostAfterMs: number;
   readonly kubeletLostAfterMs: number;
   readonly unhealthyAfterMs: number;
+  readonly healthIntervalMs: number;
   /** A pod that matches any one of these label selectors is protected. */
   readonly podSelectors: readonly string[];
   readonly fence: FenceOption;

@@ -101,6 +101,11 @@ export const optionGroups = {
       byDefault: '30s',
       help: 'How long a volume must be inaccessible on one node before its pods move.',
     },
+    'health-interval': {
+      kind: 'duration',
+      byDefault: '10s',
+      help: "How often each agent asks its driver for the health of the node's volumes.",
+    },
   },
   'What may be done about it': {
     'pod-selector': {

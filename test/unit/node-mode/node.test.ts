@@ -11,7 +11,7 @@ import { createMetrics } from '../../../src/shared/metrics.ts';
 import { fenceAnnotation, reportAnnotation } from '../../../src/shared/names.ts';
 import { decodeNodeReport, type NodeReport } from '../../../src/shared/record.ts';
 import { systemClock } from '../../../src/shared/system-clock.ts';
-import { type RunningDriver, startDriver } from '../../driver/start-driver.ts';
+import { type DriverOptions, type RunningDriver, startDriver } from '../../driver/start-driver.ts';
 import { silentLog } from '../../silent-log.ts';
 import { fenceText } from './bench.ts';
 import { LeaseServer } from './lease-server.ts';
@@ -47,9 +47,20 @@ function write(name: string, text: string): void {
   writeFileSync(join(folder, name), text);
 }
 
-function startNodePlugin(nodeId = 'id-a'): Promise<RunningDriver> {
+function startNodePlugin(
+  nodeId = 'id-a',
+  more: Pick<DriverOptions, 'nodeCapabilities' | 'override'> = {},
+): Promise<RunningDriver> {
   const endpoint = `unix:${join(folder, 'csi.sock')}`;
-  return startDriver({ endpoint, mode: 'node', driverName, nodeId, arrayNbd: '127.0.0.1:1' });
+  const array = { arrayNbd: '127.0.0.1:1' };
+  return startDriver({ endpoint, mode: 'node', driverName, nodeId, ...array, ...more });
+}
+
+/** What the kubelet writes before it has a volume published to a pod. */
+function publish(pv: string, volumeHandle: string): void {
+  const path = `kubelet/pods/0a-1b/volumes/kubernetes.io~csi/${pv}`;
+  mkdirSync(join(folder, path), { recursive: true });
+  write(`${path}/vol_data.json`, JSON.stringify({ driverName, volumeHandle, specVolID: pv }));
 }
 
 function mountVolume1(): void {
@@ -73,6 +84,7 @@ function startAgent(more: readonly string[] = [], driver = [`--driver-name=${dri
       `--heartbeat-interval=${intervalMs}ms`,
       '--lost-after=1500ms',
       '--timeout=500ms',
+      '--health-interval=200ms',
       ...driver,
       ...more,
     ],
@@ -134,6 +146,30 @@ describe('an agent on a machine', () => {
     startAgent([], []);
     await until(() => report()?.driver === 'ok');
     expect(api.lease?.metadata).toMatchObject({ name: `${driverName}.node-a` });
+  });
+
+  it("reports what the driver says of the volumes that the kubelet's files name", async () => {
+    await driver[Symbol.asyncDispose]();
+    publish('pv-1', 'vol-1');
+    let status = 2;
+    driver = await startNodePlugin('id-a', {
+      nodeCapabilities: ['GET_VOLUME_HEALTH'],
+      override: {
+        NodeGetVolumeHealth: ({ volume_id, volume_publish_path }) => {
+          const isThere = volume_id === 'vol-1' && String(volume_publish_path).endsWith('/mount');
+          const health_statuses = status === 0 ? [] : [{ status, reason: 'NoPath' }];
+          return isThere ? { volume_health: { volume_id, health_statuses } } : {};
+        },
+      },
+    });
+    startAgent();
+    await until(() => report()?.volumes?.bad === 1);
+    expect(report()?.unhealthy).toEqual([
+      { handle: 'vol-1', status: 'Inaccessible', reason: 'NoPath', message: '' },
+    ]);
+    status = 0;
+    await until(() => report()?.volumes?.good === 1);
+    expect(report()?.unhealthy).toEqual([]);
   });
 
   it('carries the fence record forward and attests when the machine is clean', async () => {

@@ -10,7 +10,7 @@ const place = { handle: 'vol-1', publishPath: '/k/pods/p/mount', stagingPath: '/
 async function said(nodeCapabilities: readonly string[], override: Handlers) {
   await using s = scratch();
   await s.driver({ nodeCapabilities, override });
-  const node = new CsiNodeHealth({ connection: s.connection, deadlineMs: 300 });
+  const node = new CsiNodeHealth({ connection: s.connection, deadlineMs: 3000 });
   const offer = await node.offer();
   return { offer, ...(await node.volume(place)) };
 }
@@ -107,7 +107,7 @@ describe("the node's way to the storage", () => {
       nodeCapabilities: ['GET_STORAGE_HEALTH'],
       override: { NodeGetStorageHealth: answer },
     });
-    const node = new CsiNodeHealth({ connection: s.connection, deadlineMs: 300 });
+    const node = new CsiNodeHealth({ connection: s.connection, deadlineMs: 3000 });
     const offer = await node.offer();
     return { offer, ...(await node.storage()) };
   }
@@ -136,7 +136,7 @@ describe('what a driver offers', () => {
   it('is forgotten where a call turns out not to be served', async () => {
     await using s = scratch();
     await s.driver({ nodeCapabilities: ['GET_VOLUME_HEALTH', 'GET_STORAGE_HEALTH'] });
-    const node = new CsiNodeHealth({ connection: s.connection, deadlineMs: 300 });
+    const node = new CsiNodeHealth({ connection: s.connection, deadlineMs: 3000 });
     expect(await node.offer()).toEqual({ volumes: 'health', storage: true });
     expect((await node.volume(place)).health).toBeUndefined();
     await node.storage();
@@ -146,7 +146,7 @@ describe('what a driver offers', () => {
   it('is read again of a driver that was restarted', async () => {
     await using s = scratch();
     const first = await s.driver({ nodeCapabilities: [] });
-    const node = new CsiNodeHealth({ connection: s.connection, deadlineMs: 300 });
+    const node = new CsiNodeHealth({ connection: s.connection, deadlineMs: 3000 });
     expect((await node.offer())?.volumes).toBe('none');
     await first[Symbol.asyncDispose]();
     await until(() => !s.connection.connected);
@@ -158,7 +158,7 @@ describe('what a driver offers', () => {
   it('is unknown while the driver does not say', async () => {
     await using s = scratch();
     await s.driver({ faults: { NodeGetCapabilities: { code: 'INTERNAL' } } });
-    const node = new CsiNodeHealth({ connection: s.connection, deadlineMs: 300 });
+    const node = new CsiNodeHealth({ connection: s.connection, deadlineMs: 3000 });
     expect(await node.offer()).toBeUndefined();
   });
 });

@@ -1,0 +1,147 @@
+import type { Outcome } from '../shared/outcome.ts';
+import type { HealthOffer, VolumePlace } from '../shared/csi/node-health.ts';
+import type { VolumeHealth } from '../shared/health.ts';
+import type { StorageReport } from '../shared/record.ts';
+import type { Shell } from '../shared/shell.ts';
+import type { DriverAnswer, Fact } from './facts.ts';
+import { Look, type Seen } from './look.ts';
+import type { NodeVolume } from './node-volumes.ts';
+
+/** The driver beside us, as far as health goes. Each call ends by its own deadline. */
+export interface HealthPort {
+  /** Undefined if it did not say. */
+  offer(): Promise<HealthOffer | undefined>;
+  volume(place: VolumePlace): Promise<{ outcome: Outcome; health?: VolumeHealth }>;
+  storage(): Promise<{ outcome: Outcome; storage?: StorageReport }>;
+}
+
+export interface HealthSourceOptions {
+  readonly shell: Pick<Shell, 'clock' | 'random'>;
+  readonly driver: HealthPort;
+  /** Rejects if the kubelet's directory cannot be read. */
+  readonly readVolumes: (signal: AbortSignal) => Promise<readonly NodeVolume[]>;
+  /** From the beginning of one round to that of the next, unless it takes longer. */
+  readonly everyMs: number;
+  /** For one call to the driver. */
+  readonly deadlineMs: number;
+  readonly post: (fact: Fact) => void;
+}
+
+/** Calls at a time. A driver that hangs on so many volumes holds up the words about the others. */
+const concurrency = 8;
+
+/** On average they begin so far apart: many volumes take longer, and are no burst of calls. */
+const gapMs = 50;
+
+/** For the kubelet's directory, and beyond the deadline of a call that breaks its word. */
+const localDeadlineMs = 2000;
+
+/**
+ * Asks the driver's node service for the health of everything, round after round. Rounds never
+ * overlap: one that takes longer than the interval delays the next, which begins after a pause.
+ */
+export class HealthSource {
+  readonly #options: HealthSourceOptions;
+  readonly #stop = new AbortController();
+  readonly #volumes: Look<readonly NodeVolume[]>;
+  /** Asked last in the next round, so that they hold up nobody's word but their own. */
+  readonly #late = new Set<string>();
+
+  constructor(options: HealthSourceOptions) {
+    this.#options = options;
+    const { clock } = options.shell;
+    this.#volumes = new Look({ clock, deadlineMs: localDeadlineMs, work: options.readVolumes });
+  }
+
+  start(): void {
+    void this.#run();
+  }
+
+  /** Nothing is posted after this. Calls under way are left to their deadlines. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  async #run(): Promise<void> {
+    const { everyMs, shell } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const begunAt = shell.clock.now();
+      await this.#round();
+      // A little irregular, so that a cluster does not march in step.
+      const wantedMs = everyMs * (0.9 + 0.2 * shell.random());
+      const pauseMs = Math.max(wantedMs - (shell.clock.now() - begunAt), everyMs / 4);
+      await shell.clock.sleep(pauseMs, signal);
+    }
+  }
+
+  async #round(): Promise<void> {
+    const { driver } = this.#options;
+    const seen = await this.#volumes.take();
+    if (seen.kind !== 'Answered') return this.#post({ kind: 'VolumesUnread' });
+    const offer = await this.#ask(() => driver.offer());
+    const offered = offer.kind === 'Answered' ? offer.result : undefined;
+    const handles = seen.result.map(({ handle }) => handle);
+    const volumesOffered = offered === undefined ? undefined : offered.volumes !== 'none';
+    this.#post({ kind: 'VolumesFound', handles, offered: volumesOffered });
+    if (offered === undefined) return;
+    await Promise.all([
+      offered.storage ? this.#askStorage() : this.#post(noStorage),
+      volumesOffered === true ? this.#askVolumes(seen.result) : undefined,
+    ]);
+  }
+
+  async #askStorage(): Promise<void> {
+    const seen = await this.#ask(() => this.#options.driver.storage());
+    const storage = seen.kind === 'Answered' ? seen.result.storage : undefined;
+    this.#post({ kind: 'StorageAsked', storage });
+  }
+
+  async #askVolumes(volumes: readonly NodeVolume[]): Promise<void> {
+    const { clock } = this.#options.shell;
+    const { signal } = this.#stop;
+    const isLate = ({ handle }: NodeVolume): boolean => this.#late.has(handle);
+    const queue = [...volumes.filter((volume) => !isLate(volume)), ...volumes.filter(isLate)];
+    this.#late.clear();
+    const worker = async (): Promise<void> => {
+      for (let volume = queue.shift(); volume !== undefined; volume = queue.shift()) {
+        if (signal.aborted) return;
+        await this.#askVolume(volume);
+        if (queue.length > 0) await clock.sleep(concurrency * gapMs, signal);
+      }
+    };
+    await Promise.all(Array.from({ length: concurrency }, worker));
+  }
+
+  async #askVolume({ handle, publishPaths, stagingPath }: NodeVolume): Promise<void> {
+    const [publishPath = ''] = publishPaths;
+    const place = { handle, publishPath, stagingPath };
+    const answer = answerOf(await this.#ask(() => this.#options.driver.volume(place)));
+    if (answer.kind === 'Late') this.#late.add(handle);
+    this.#post({ kind: 'VolumeAsked', handle, answer });
+  }
+
+  #ask<Result>(work: () => Promise<Result>): Promise<Seen<Result>> {
+    const { shell, deadlineMs } = this.#options;
+    const patienceMs = deadlineMs + localDeadlineMs;
+    return new Look({ clock: shell.clock, deadlineMs: patienceMs, work }).take();
+  }
+
+  #post(fact: Fact): void {
+    if (!this.#stop.signal.aborted) this.#options.post(fact);
+  }
+}
+
+const noStorage: Fact = { kind: 'StorageAsked', storage: undefined };
+
+function answerOf(
+  seen: Seen<{ readonly outcome: Outcome; readonly health?: VolumeHealth }>,
+): DriverAnswer {
+  if (seen.kind === 'Late') return { kind: 'Late' };
+  if (seen.kind === 'Failed') return { kind: 'Refused', code: 'FAILED' };
+  const { outcome, health } = seen.result;
+  if (health !== undefined) return { kind: 'Told', health };
+  if (outcome.kind === 'Done') return { kind: 'Refused', code: 'NO_WORD' };
+  const { code } = outcome;
+  return code === 'DEADLINE_EXCEEDED' ? { kind: 'Late' } : { kind: 'Refused', code };
+}
