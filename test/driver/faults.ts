@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { Lies } from './health.ts';
 import type { Code } from './reply.ts';
 
@@ -14,10 +14,16 @@ export type Fault = 'hang' | 'lose' | { readonly code: Code } | { readonly delay
  */
 export type Faults = Readonly<Record<string, Fault>>;
 
-/** In the file: what it does wrong, and what it says that is not true. */
-interface Told {
-  readonly faults: Faults;
-  readonly health: Lies | undefined;
+/** What it does wrong, and what it says that is not true. */
+export interface Told {
+  readonly faults?: Faults;
+  readonly health?: Lies;
+}
+
+/** For a driver that reads its faults in this file. */
+export function writeTold(file: string, { faults, health }: Told): void {
+  writeFileSync(`${file}.next`, JSON.stringify({ ...faults, health }));
+  renameSync(`${file}.next`, file);
 }
 
 /** What the driver was told to do wrong: in its own process, or from outside through a file. */
@@ -37,7 +43,7 @@ export class FaultTable {
   }
 
   of(method: string, handle = ''): Fault | undefined {
-    const { faults } = this.#readFile();
+    const { faults = {} } = this.#readFile();
     for (const key of [`${method} ${handle}`, method, '*']) {
       const fault = faults[key] ?? this.#set.get(key);
       if (fault !== undefined) return fault;
@@ -58,9 +64,9 @@ export class FaultTable {
     try {
       const text = this.#file === undefined ? '{}' : readFileSync(this.#file, 'utf8');
       const { health, ...faults } = (JSON.parse(text) ?? {}) as { health?: Lies };
-      return { health, faults };
+      return { faults, ...(health && { health }) };
     } catch {
-      return { health: undefined, faults: {} };
+      return {};
     }
   }
 }

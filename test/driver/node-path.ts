@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NbdClient, NbdError } from '../array/nbd-client.ts';
 import { healthy, type Health } from './health.ts';
 
@@ -5,13 +6,9 @@ export interface NodePathOptions {
   readonly nodeId: string;
   /** `host:port` */
   readonly arrayNbd: string;
+  /** How long it waits for the array before it calls it unreachable; default 2 s. */
+  readonly pathDeadlineMs?: number | undefined;
 }
-
-/**
- * As a `stat` on a dead mount: it comes back when the path does. Whoever asked has given up by
- * then, and this is only how long we keep the connection for him.
- */
-const deadlineMs = 60_000;
 
 /** One node's way to the data, found out by going it: opens the volume and reads from it. */
 export class NodePath {
@@ -32,9 +29,17 @@ export class NodePath {
     return { ...found, reason: 'StorageUnreachable' };
   }
 
+  /**
+   * As `umount` does it: an array that says no, or is known to be gone, loses what was not written;
+   * one that is silent is waited for, however long that takes.
+   */
+  async flush(handle: string): Promise<void> {
+    while ((await this.#try(handle))?.reason === 'DEADLINE') await sleep(100);
+  }
+
   /** Undefined: it worked. */
   async #try(handle: string): Promise<Health | undefined> {
-    const { arrayNbd: address, nodeId } = this.#options;
+    const { arrayNbd: address, nodeId, pathDeadlineMs: deadlineMs = 2_000 } = this.#options;
     const exportName = `${handle}@${nodeId}`;
     let client: NbdClient | undefined;
     try {

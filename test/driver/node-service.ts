@@ -39,11 +39,13 @@ export interface NodeOptions {
   readonly capabilities: readonly string[];
   readonly mounts: MountTable;
   readonly faults: FaultTable;
+  readonly pathDeadlineMs?: number | undefined;
 }
 
 /** The node service. Its mounts are lines of a table; the data goes from the writer to the array. */
 export function nodeHandlers(options: NodeOptions): Handlers {
   const { nodeId, arrayNbd, capabilities, mounts } = options;
+  const path = new NodePath(options);
   const mount = (path: string, handle: string) => {
     const mounted = mounts.handleAt(path);
     if (mounted === undefined) mounts.mount(path, handle);
@@ -58,9 +60,11 @@ export function nodeHandlers(options: NodeOptions): Handlers {
       mount(path, required(request, 'volume_id'));
       return {};
     },
-    NodeUnstageVolume: (request) => {
-      required(request, 'volume_id');
-      mounts.unmount(required(request, 'staging_target_path'));
+    NodeUnstageVolume: async (request) => {
+      const handle = required(request, 'volume_id');
+      const staging = required(request, 'staging_target_path');
+      if (mounts.handleAt(staging) === handle) await path.flush(handle);
+      mounts.unmount(staging);
       return {};
     },
     NodePublishVolume: (request) => {
@@ -84,7 +88,7 @@ export function nodeHandlers(options: NodeOptions): Handlers {
       rmSync(target, { recursive: true, force: true });
       return {};
     },
-    ...healthHandlers(options),
+    ...healthHandlers(options, path),
   };
 }
 
@@ -92,8 +96,7 @@ const totalBytes = 64 * 1024 * 1024;
 const usage = [{ unit: 1, total: totalBytes, used: 0, available: totalBytes }];
 
 /** In both generations of CSI, each only where the driver says that it can. */
-function healthHandlers({ capabilities, mounts, faults, ...way }: NodeOptions): Handlers {
-  const path = new NodePath(way);
+function healthHandlers({ capabilities, mounts, faults }: NodeOptions, path: NodePath): Handlers {
   const said = async (handle: string) =>
     saidOf(faults.lies, handle, await path.volumeHealth(handle));
   return {

@@ -26,6 +26,8 @@ export interface DriverOptions {
   /** Needed for the node service. */
   readonly arrayNbd?: string;
   readonly mountinfoFile?: string;
+  /** How long the node service waits for the array before it calls it unreachable. */
+  readonly pathDeadlineMs?: number;
   /** Of the controller service, by name or number. */
   readonly capabilities?: readonly string[];
   readonly nodeCapabilities?: readonly string[];
@@ -110,6 +112,7 @@ function handlersOf(options: DriverOptions, faults: FaultTable): Handlers {
           capabilities: options.nodeCapabilities ?? defaultNodeCapabilities,
           mounts: new MountTable(options.mountinfoFile ?? ''),
           faults,
+          pathDeadlineMs: options.pathDeadlineMs,
         })),
   };
 }

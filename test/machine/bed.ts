@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ArrayAdmin } from '../array/admin-client.ts';
 import type { WriterSummary } from '../array/judge.ts';
+import type { DialectName } from '../driver/dialect.ts';
+import type { Told } from '../driver/faults.ts';
 import type { ApiServer } from '../double/api-server.ts';
 import type { ControlPlane, ControlPlaneOptions } from '../model/control-plane.ts';
 import type { Store } from '../model/store.ts';
@@ -52,6 +54,8 @@ export interface BedOptions {
   readonly kubeletFlags?: readonly string[];
   /** How often a pod writes to each of its volumes; default 200 ms. */
   readonly writeIntervalMs?: number;
+  /** How the drivers tell the health of volumes; default that of CSI 1.13. */
+  readonly dialect?: DialectName;
 }
 
 /** What this checkout builds. */
@@ -205,6 +209,11 @@ export class MachineBed<F extends Foundation> implements AsyncDisposable {
     }
   }
 
+  /** What the driver beside every replica of ours does wrong, or says that is not true. */
+  tellControllerPlugins(told: Told): void {
+    for (const replica of this.replicas) replica.tellPlugin(told);
+  }
+
   /** Nodes that take no new pods. */
   async cordon(names: readonly string[], unschedulable: boolean): Promise<void> {
     for (const name of names) {
@@ -310,6 +319,7 @@ async function assemble<F extends Foundation>(
       nbd: array.nbd,
       agentFlags,
       kubeletFlags,
+      dialect: options.dialect ?? 'health',
       ...(writeIntervalMs === undefined ? {} : { writeIntervalMs }),
     });
     machines.push(things.use(machine));
@@ -350,6 +360,7 @@ async function installDriver<F extends Foundation>(
       arrayAdmin: array.admin,
       bundle: options.bundle,
       flags: options.controllerFlags ?? [],
+      dialect: options.dialect ?? 'health',
     });
     replicas.push(things.use(replica));
   }

@@ -1,6 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { defaultControllerCapabilities } from '../driver/controller-service.ts';
+import { type DialectName, dialects } from '../driver/dialect.ts';
+import { type Told, writeTold } from '../driver/faults.ts';
 import { type ApiAccess, accessThrough } from './api-access.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { ManagedProcess } from './process.ts';
@@ -20,6 +23,8 @@ export interface ControllerReplicaOptions {
   /** `dist/csi-failover.cjs`; undefined: only the driver's controller plugin runs. */
   readonly bundle: string | undefined;
   readonly flags?: readonly string[];
+  /** How the plugin tells the health of volumes. */
+  readonly dialect: DialectName;
 }
 
 type Part = 'plugin' | 'controller';
@@ -73,6 +78,11 @@ export class ControllerReplica implements AsyncDisposable {
     this.#parts.delete('controller');
   }
 
+  /** What the CSI controller plugin does wrong or says that is not true, from now on. */
+  tellPlugin(told: Told): void {
+    writeTold(this.#faultsFile, told);
+  }
+
   freeze(): void {
     for (const part of this.#parts.values()) part.signal('SIGSTOP');
   }
@@ -113,14 +123,17 @@ export class ControllerReplica implements AsyncDisposable {
   }
 
   #command(part: Part): readonly string[] | undefined {
-    const { driverName, namespace, arrayAdmin, bundle, flags = [] } = this.#options;
+    const { driverName, namespace, arrayAdmin, bundle, dialect, flags = [] } = this.#options;
     if (part === 'plugin') {
+      const can = [...defaultControllerCapabilities, ...dialects[dialect].controller];
       return [
         fileURLToPath(new URL('../driver/main.ts', import.meta.url)),
         '--mode=controller',
         `--endpoint=${this.csiAddress}`,
         `--driver-name=${driverName}`,
         `--array-admin=${arrayAdmin}`,
+        `--capabilities=${can.join(',')}`,
+        `--faults-file=${this.#faultsFile}`,
       ];
     }
     if (bundle === undefined) return undefined;
@@ -133,6 +146,10 @@ export class ControllerReplica implements AsyncDisposable {
       `--csi-address=${this.csiAddress}`,
       ...flags,
     ];
+  }
+
+  get #faultsFile(): string {
+    return join(this.#folder, 'faults.json');
   }
 
   get #kubeconfig(): string {

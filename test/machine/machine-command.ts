@@ -1,4 +1,6 @@
 import { fileURLToPath } from 'node:url';
+import { type DialectName, dialects } from '../driver/dialect.ts';
+import { defaultNodeCapabilities } from '../driver/node-service.ts';
 
 /** The processes that a stand-in machine is made of. */
 export type Part = 'plugin' | 'runtime' | 'kubelet' | 'agent';
@@ -18,6 +20,8 @@ export interface MachineFlags {
   readonly agentFlags?: readonly string[];
   readonly kubeletFlags?: readonly string[];
   readonly writeIntervalMs?: number;
+  /** How the plugins tell the health of volumes. */
+  readonly dialect: DialectName;
 }
 
 export interface MachineDriver {
@@ -39,6 +43,8 @@ export interface MachinePlaces {
   readonly healthzPort: number;
   /** `host:port` of the machine's own cable to the array. */
   readonly arrayNbd: string;
+  /** What the plugin is told to do wrong. */
+  readonly faultsFile: string;
 }
 
 /** The arguments of Node for one of the machine's processes; undefined if it has none such. */
@@ -54,15 +60,7 @@ export function machineCommand(
         `--interval-ms=${machine.writeIntervalMs ?? 200}`,
       ];
     case 'plugin':
-      return [
-        script('../driver/main.ts'),
-        '--mode=node',
-        `--endpoint=unix:${machine.csiSocket}`,
-        `--driver-name=${machine.driverName}`,
-        `--node-id=${machine.name}`,
-        `--array-nbd=${machine.arrayNbd}`,
-        `--mountinfo-file=${machine.mountinfoFile}`,
-      ];
+      return plugin(machine);
     case 'kubelet':
       return [
         script('./kubelet-process.ts'),
@@ -79,6 +77,21 @@ export function machineCommand(
     case 'agent':
       return machine.bundle === undefined ? undefined : agent(machine.bundle, machine);
   }
+}
+
+function plugin(machine: MachineFlags & MachinePlaces): readonly string[] {
+  const can = [...defaultNodeCapabilities, ...dialects[machine.dialect].node];
+  return [
+    script('../driver/main.ts'),
+    '--mode=node',
+    `--endpoint=unix:${machine.csiSocket}`,
+    `--driver-name=${machine.driverName}`,
+    `--node-id=${machine.name}`,
+    `--array-nbd=${machine.arrayNbd}`,
+    `--mountinfo-file=${machine.mountinfoFile}`,
+    `--node-capabilities=${can.join(',')}`,
+    `--faults-file=${machine.faultsFile}`,
+  ];
 }
 
 function agent(bundle: string, machine: MachineFlags & MachinePlaces): readonly string[] {

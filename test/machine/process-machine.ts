@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Told, writeTold } from '../driver/faults.ts';
 import { type ApiAccess, accessThrough } from './api-access.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './free-port.ts';
@@ -208,6 +209,11 @@ export class ProcessMachine implements Machine {
     this.#parts.get('plugin')?.signal(frozen ? 'SIGSTOP' : 'SIGCONT');
   }
 
+  /** What the CSI node plugin, alone, does wrong or says that is not true, from now on. */
+  tellPlugin(told: Told): void {
+    writeTold(this.#faultsFile, told);
+  }
+
   async workloads(): Promise<readonly RunningWorkload[]> {
     if (this.#bootId === undefined) return [];
     const containers = await this.#runtime().list();
@@ -275,6 +281,7 @@ export class ProcessMachine implements Machine {
       bootIdFile: join(memory, 'boot_id'),
       healthzPort: this.#healthzPort,
       arrayNbd: `${host}:${port}`,
+      faultsFile: this.#faultsFile,
     });
   }
 
@@ -284,6 +291,10 @@ export class ProcessMachine implements Machine {
 
   #socket(name: string): string {
     return join(this.#folder('memory'), `${name}.sock`);
+  }
+
+  get #faultsFile(): string {
+    return join(this.#options.folder, this.name, 'faults.json');
   }
 
   /** Each has a name of its own for the API server's journal. */

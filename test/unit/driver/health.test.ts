@@ -97,13 +97,19 @@ describe('test driver, volume health of CSI 1.13', () => {
     expect(await s.call('NodeGetVolumeHealth', volume)).toMatchObject(inaccessible('EIO'));
   });
 
-  it('does not come back from a path that hangs until the path does', async () => {
-    await using s = await speaking('health');
+  it('takes a path that hangs for lost, and does not unmount before it is back', async () => {
+    await using s = await speaking('health', { pathDeadlineMs: 100 });
     s.array.setPath('node-a', 'hung');
-    await expect(s.call('NodeGetVolumeHealth', volume)).rejects.toMatchObject({ code: 4 });
-    await expect(s.call('NodeGetStorageHealth')).rejects.toMatchObject({ code: 4 });
+    expect(await s.call('NodeGetVolumeHealth', volume)).toMatchObject(inaccessible('DEADLINE'));
+    expect(await s.call('NodeGetStorageHealth')).toMatchObject({
+      backend_health: [{ status: 2, reason: 'StorageUnreachable' }],
+    });
+    const staged = { volume_id: 'v', staging_target_path: s.stats.volume_path };
+    await expect(s.call('NodeUnstageVolume', staged)).rejects.toMatchObject({ code: 4 });
     s.array.setPath('node-a', 'ok');
     expect(await s.call('NodeGetVolumeHealth', volume)).toEqual(inNoList);
+    await s.call('NodeUnstageVolume', staged);
+    await expect(s.call('NodeGetVolumeStats', s.stats)).rejects.toMatchObject({ code: 5 });
   });
 });
 

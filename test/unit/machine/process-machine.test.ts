@@ -44,10 +44,12 @@ beforeEach(async () => {
     access: () => Promise.resolve({ server: 'http://127.0.0.1:1' }),
     nbd: { host, port: Number(port) },
     bundle: undefined,
+    dialect: 'health',
     writeIntervalMs: 20,
   });
   await machine.boot();
-});
+  // Processes are started: on a busy computer that takes its time.
+}, 30_000);
 
 afterEach(async () => {
   await machine[Symbol.asyncDispose]();
