@@ -1,5 +1,6 @@
 import type { Clock } from '../shared/clock.ts';
-import type { ControllerCapabilities, CsiController } from '../shared/csi/controller.ts';
+import type { CsiController } from '../shared/csi/controller.ts';
+import type { HealthOffer } from '../shared/csi/volume-health.ts';
 import type { Logger } from '../shared/log.ts';
 import type { DriverCapabilities, Fact } from './facts.ts';
 
@@ -26,11 +27,12 @@ export function watchDriver({
     let told: string | undefined;
     while (!stopped.signal.aborted) {
       const { capabilities: known } = await csi.capabilities();
-      if (known !== undefined) {
+      const { offer } = await csi.healthOffer();
+      if (known !== undefined && offer !== undefined) {
         const capabilities: DriverCapabilities = {
           publishUnpublish: known.publishUnpublish,
           listsPublishedNodes: known.listVolumes && known.listVolumesPublishedNodes,
-          health: healthOffered(known),
+          health: healthOffered(offer),
         };
         const text = JSON.stringify(capabilities);
         if (text !== told) {
@@ -46,9 +48,7 @@ export function watchDriver({
   return () => stopped.abort();
 }
 
-/** A listing is one call for all; CSI up to 1.12 has conditions only with VOLUME_CONDITION. */
-function healthOffered(known: ControllerCapabilities): DriverCapabilities['health'] {
-  if (known.listVolumeHealth || (known.volumeCondition && known.listVolumes)) return 'list';
-  if (known.getVolumeHealth || (known.volumeCondition && known.getVolume)) return 'get';
-  return 'none';
+/** A listing is one call for all. */
+function healthOffered({ list, get }: HealthOffer): DriverCapabilities['health'] {
+  return list !== 'none' ? 'list' : get !== 'none' ? 'get' : 'none';
 }

@@ -1,3 +1,4 @@
+import type { VolumeHealth } from './health.ts';
 import type { Outcome } from './outcome.ts';
 
 /**
@@ -35,13 +36,22 @@ export type KubernetesEffect = {
     }
 );
 
-/** One call to the CSI driver's controller service. */
-export type CsiEffect = {
-  readonly target: 'csi';
-  /** Reads where these volumes are published; pages through the whole listing. */
-  readonly call: 'PublishedNodes';
-  readonly handles: readonly string[];
-};
+/** A question to the CSI driver's controller service. */
+export type CsiEffect = { readonly target: 'csi' } & (
+  | {
+      /** Reads where these volumes are published; pages through the whole listing. */
+      readonly call: 'PublishedNodes';
+      readonly handles: readonly string[];
+    }
+  | {
+      /**
+       * Asks what the storage says of one volume from now on: never an answer from before. By name
+       * where the driver can, else by a pass over its whole listing.
+       */
+      readonly call: 'VolumeHealth';
+      readonly handle: string;
+    }
+);
 
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
 export interface JsonObject {
@@ -61,6 +71,8 @@ export type Reply =
       readonly outcome: Outcome;
       /** Per handle the node ids it is published to; a handle that was not listed is absent. */
       readonly publishedNodes: ReadonlyMap<string, readonly string[]>;
+      /** To `VolumeHealth`, and only with Done; `Unknown` if the driver answered without a word. */
+      readonly health?: VolumeHealth;
     };
 
 /** An action in execution: yields what it wants done, ends with what became of it. */

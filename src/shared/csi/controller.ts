@@ -3,21 +3,18 @@ import type { CsiEffect, Reply } from '../effect.ts';
 import type { Outcome } from '../outcome.ts';
 import { failed } from '../outcome.ts';
 import type { CsiConnection } from './connection.ts';
-import type { ServiceCapabilities } from './messages.ts';
+import { type ControllerCapabilities, controllerCapabilities } from './controller-capabilities.ts';
 import { listPublishedNodes } from './published-nodes.ts';
-
-/** What the driver's controller service can do, of what we could use. */
-export interface ControllerCapabilities {
-  readonly publishUnpublish: boolean;
-  readonly listVolumes: boolean;
-  readonly listVolumesPublishedNodes: boolean;
-  readonly getVolume: boolean;
-  /** CSI up to 1.12. */
-  readonly volumeCondition: boolean;
-  /** CSI from 1.13. */
-  readonly getVolumeHealth: boolean;
-  readonly listVolumeHealth: boolean;
-}
+import { SharedPass } from './shared-pass.ts';
+import {
+  getVolumeHealth,
+  type HealthListing,
+  type HealthOffer,
+  healthInListing,
+  healthOffer,
+  type HealthRead,
+  listVolumeHealth,
+} from './volume-health.ts';
 
 export interface ControllerCapabilitiesResult {
   readonly outcome: Outcome;
@@ -35,12 +32,19 @@ export interface CsiControllerOptions {
 /** The driver's controller service. Remembers its capabilities while a connection lasts. */
 export class CsiController {
   readonly #options: CsiControllerOptions;
+  readonly #healthPass: SharedPass<HealthListing>;
   #known:
-    | { readonly connections: number; readonly result: ControllerCapabilitiesResult }
+    | {
+        readonly connections: number;
+        readonly result: ControllerCapabilitiesResult;
+        /** What it advertised and did not have. */
+        readonly unserved?: Partial<Record<keyof HealthOffer, 'none'>>;
+      }
     | undefined;
 
   constructor(options: CsiControllerOptions) {
     this.#options = options;
+    this.#healthPass = new SharedPass(() => this.#listHealth());
   }
 
   /** Read again after every reconnect, since it may be another version of the driver by then. */
@@ -71,30 +75,56 @@ export class CsiController {
     }
     return { target: 'csi', ...(await listPublishedNodes({ ...this.#options, handles })) };
   }
+
+  /** What the storage says of one volume from now on; by a pass over all if need be. */
+  async volumeHealth(handle: string): Promise<HealthRead> {
+    const { outcome, offer } = await this.healthOffer();
+    if (offer === undefined) return { outcome };
+    if (offer.get === 'none') return healthInListing(await this.listHealth(), handle);
+    const read = await getVolumeHealth(this.#options, offer, handle);
+    if (isMissing(read.outcome)) this.#unlearnHealth({ get: 'none' });
+    return read;
+  }
+
+  /** One pass over the driver's listing that begins from now on; passes never overlap. */
+  listHealth(): Promise<HealthListing> {
+    return this.#healthPass.fresh();
+  }
+
+  /** Undefined while the driver does not tell. */
+  async healthOffer(): Promise<{ readonly outcome: Outcome; readonly offer?: HealthOffer }> {
+    const { outcome, capabilities } = await this.capabilities();
+    if (capabilities === undefined) return { outcome };
+    return { outcome, offer: { ...healthOffer(capabilities), ...this.#known?.unserved } };
+  }
+
+  async #listHealth(): Promise<HealthListing> {
+    const { outcome, offer } = await this.healthOffer();
+    if (offer === undefined) return { outcome, volumes: new Map(), omitsHealthy: false };
+    const listing = await listVolumeHealth(this.#options, offer);
+    if (isMissing(listing.outcome)) this.#unlearnHealth({ list: 'none' });
+    return listing;
+  }
+
+  /** A capability that is not served is none; CSI forbids to try again. */
+  #unlearnHealth(unserved: Partial<Record<keyof HealthOffer, 'none'>>): void {
+    if (this.#known === undefined) return;
+    this.#known = { ...this.#known, unserved: { ...this.#known.unserved, ...unserved } };
+  }
 }
 
-/** Carries out what an action asked of the driver; so far there is one kind. Never rejects. */
-export function performCsi(controller: CsiController, effect: CsiEffect): Promise<Reply> {
-  return controller.publishedNodes(effect.handles);
+/** Carries out what an action asked of the driver. Never rejects. */
+export async function performCsi(controller: CsiController, effect: CsiEffect): Promise<Reply> {
+  switch (effect.call) {
+    case 'PublishedNodes':
+      return controller.publishedNodes(effect.handles);
+    case 'VolumeHealth': {
+      const read = await controller.volumeHealth(effect.handle);
+      return { target: 'csi', publishedNodes: new Map(), ...read };
+    }
+  }
 }
 
-/** The enum numbers of a capability listing; nulls and foreign kinds are passed over. */
-export function capabilityNumbers(answer: ServiceCapabilities): ReadonlySet<number> {
-  const numbers = (answer.capabilities ?? []).map((capability) => capability?.rpc?.type ?? 0);
-  return new Set(numbers);
-}
-
-/** ControllerServiceCapability.RPC.Type; numbers that are not asked for here are ignored. */
-function controllerCapabilities(answer: ServiceCapabilities): ControllerCapabilities {
-  const numbers = capabilityNumbers(answer);
-  return {
-    publishUnpublish: numbers.has(2),
-    listVolumes: numbers.has(3),
-    listVolumesPublishedNodes: numbers.has(10),
-    volumeCondition: numbers.has(11),
-    getVolume: numbers.has(12),
-    // LIST_VOLUME_HEALTH implies GET_VOLUME_HEALTH.
-    getVolumeHealth: numbers.has(16) || numbers.has(17),
-    listVolumeHealth: numbers.has(17),
-  };
+function isMissing(outcome: Outcome): boolean {
+  return outcome.kind === 'Failed' && outcome.code === 'UNIMPLEMENTED';
 }

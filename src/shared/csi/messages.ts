@@ -60,6 +60,16 @@ export interface ListVolumesAnswer {
   readonly next_token?: string;
 }
 
+export interface ListVolumeHealthAnswer {
+  readonly entries?: readonly (HealthOfVolume | null)[];
+  readonly next_token?: string;
+}
+
+/** Without `max_entries`: some drivers that are given one repeat their first page for ever. */
+interface PageRequest {
+  readonly starting_token?: string;
+}
+
 export interface NodeInfo {
   readonly node_id?: string;
 }
@@ -77,8 +87,20 @@ export interface Calls {
   '/csi.v1.Identity/Probe': { request: Nothing; answer: ProbeAnswer };
   '/csi.v1.Controller/ControllerGetCapabilities': { request: Nothing; answer: ServiceCapabilities };
   '/csi.v1.Controller/ListVolumes': {
-    request: { readonly max_entries?: number; readonly starting_token?: string };
+    request: PageRequest;
     answer: ListVolumesAnswer;
+  };
+  '/csi.v1.Controller/ControllerGetVolume': {
+    request: { readonly volume_id: string };
+    answer: VolumeEntry;
+  };
+  '/csi.v1.Controller/ControllerListVolumeHealth': {
+    request: PageRequest;
+    answer: ListVolumeHealthAnswer;
+  };
+  '/csi.v1.Controller/ControllerGetVolumeHealth': {
+    request: { readonly volume_id: string };
+    answer: { readonly volume_health?: HealthOfVolume | null };
   };
   '/csi.v1.Node/NodeGetCapabilities': { request: Nothing; answer: ServiceCapabilities };
   '/csi.v1.Node/NodeGetInfo': { request: Nothing; answer: NodeInfo };

@@ -1,7 +1,7 @@
 import type { Outcome } from '../outcome.ts';
 import { failed } from '../outcome.ts';
 import type { CsiConnection } from './connection.ts';
-import { capabilityNumbers } from './controller.ts';
+import { capabilityNumbers } from './controller-capabilities.ts';
 
 /** What the driver's node service can do, of what we could use. */
 export interface NodeCapabilities {
