@@ -3,12 +3,15 @@
  * before. Generators, not promises: the product runs them over HTTP and gRPC, the simulation runs
  * the same code and may stop it between any two requests. Every one of them is idempotent.
  */
-import type { JsonObject, Performance } from '../shared/effect.ts';
+import type { Performance } from '../shared/effect.ts';
 import { attacherFinalizer, holdFinalizer, intentAnnotation } from '../shared/names.ts';
-import { done, failed, type Outcome, outcomeOfHttp } from '../shared/outcome.ts';
+import { done, failed, type Outcome, outcomeOfHttp, unknown } from '../shared/outcome.ts';
 import { decodePodIntent, encodePodIntent } from '../shared/record.ts';
-import type { Action, ActionOf, PodTarget } from './actions.ts';
+import type { Action, ActionOf } from './actions.ts';
+import { readHealth } from './driver-dialect.ts';
+import { endPod, evict } from './end-pod.ts';
 import * as api from './requests.ts';
+import { abnormalCode } from './storage-view.ts';
 import {
   beginEpisode,
   recordIn,
@@ -45,6 +48,10 @@ export function act(action: Action, context: ActContext): Performance {
       return hold(action, context);
     case 'VerifyRevoked':
       return verifyRevoked(action);
+    case 'ConfirmHealth':
+      return confirmHealth(action, context);
+    case 'EndPod':
+      return endPod(action, context);
     case 'Evict':
       return evict(action, context);
     case 'DropHold':
@@ -76,7 +83,7 @@ function* unmarkPod(action: ActionOf<'UnmarkPod'>, { driver }: ActContext): Perf
     return failed('STANDING', 'the episode of this intent stands');
   }
   const found = yield* api.get('pods', pod);
-  if (isAnother(found, pod.uid)) return done;
+  if (api.isAnother(found, pod.uid)) return done;
   if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the pod');
   const key = intentAnnotation(driver);
   if (decodePodIntent(api.annotationsOf(found.body)[key])?.epoch !== epoch) return done;
@@ -98,7 +105,8 @@ function* hold(action: ActionOf<'Hold'>, { driver }: ActContext): Performance {
   if (before !== undefined) return before;
   const found = yield* api.get('volumeattachments', target);
   if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the VolumeAttachment');
-  if (isAnother(found, action.attachmentUid)) return failed('REPLACED', 'another VolumeAttachment');
+  if (api.isAnother(found, action.attachmentUid))
+    return failed('REPLACED', 'another VolumeAttachment');
   const finalizers = api.finalizersOf(found.body);
   if (!finalizers.includes(holdFinalizer)) {
     if (api.isDeleting(found.body)) return failed('LEAVING', 'somebody else deletes it');
@@ -152,45 +160,25 @@ function doubtOf(
     : undefined;
 }
 
-/**
- * Failed first, as PodGC does: that already takes the volume out of what attach/detach wants, and
- * lets Jobs and operators see a disruption (pkg/controller/podgc). Then the object itself. A 404
- * or another uid means that somebody else has finished it, usually its own controller.
- */
-function* evict(action: ActionOf<'Evict'>, { driver }: ActContext): Performance {
-  const { heartbeat, epoch, pod } = action;
-  const standing = yield* standingRecord(heartbeat, epoch, ['Intent', 'Fenced']);
-  if (standing !== undefined) return standing;
-  const found = yield* api.get('pods', pod);
-  if (isAnother(found, pod.uid)) return done;
-  if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the pod');
-  const intent = decodePodIntent(api.annotationsOf(found.body)[intentAnnotation(driver)]);
-  if (intent?.uid !== pod.uid || intent.epoch !== epoch) {
-    return failed('NO_INTENT', 'the pod does not carry the intent of this episode');
+/** Bad only by the storage's own word; no answer, or one without a word, leaves it unknown. */
+function* confirmHealth(action: ActionOf<'ConfirmHealth'>, { driver }: ActContext): Performance {
+  const reply = yield { target: 'csi', call: 'VolumeHealth', handle: action.handle };
+  if (reply.target !== 'csi') return failed('WRONG_REPLY', 'not an answer of the driver');
+  if (reply.outcome.kind !== 'Done') return reply.outcome;
+  if (reply.health === undefined) return unknown('NO_WORD', 'the driver has no word on it');
+  const { status, reason, message } = readHealth(driver, 'controller', reply.health);
+  switch (status) {
+    case 'Healthy':
+    case 'Degraded':
+      return done;
+    case 'Inaccessible':
+    case 'Hung':
+    case 'Abnormal':
+    case 'DataLoss':
+      return failed(abnormalCode, `${status} ${reason}: ${message}`);
+    case 'Unknown':
+      return unknown('NO_WORD', `the driver has no word on it: ${message}`);
   }
-  if (!api.isFinishedPod(found.body)) {
-    const written = yield* failPod(pod, found.body, epoch);
-    if (written.kind !== 'Done') return written;
-  }
-  return yield* api.remove('pods', { ...pod, gracePeriodSeconds: 0 });
-}
-
-function* failPod(pod: PodTarget, body: JsonObject | undefined, epoch: string): Performance {
-  const message = `csi-failover: its node has failed and its volumes are fenced (epoch ${epoch})`;
-  const condition = {
-    type: 'DisruptionTarget',
-    status: 'True',
-    reason: 'VolumeFailover',
-    message,
-  };
-  const status = {
-    phase: 'Failed',
-    reason: 'VolumeFailover',
-    message,
-    conditions: [...api.conditionsOf(body, 'DisruptionTarget'), condition],
-  };
-  const metadata = { uid: pod.uid, resourceVersion: api.resourceVersionOf(body) };
-  return yield* api.patch('pods', pod, { metadata, status }, 'status');
 }
 
 /** Takes off our finalizer, never another, and only from an object that nothing else keeps. */
@@ -199,7 +187,7 @@ function* dropHold(action: ActionOf<'DropHold'>): Performance {
   const standing = yield* standingRecord(action.heartbeat, action.epoch, ['Fenced', 'Moved']);
   if (standing !== undefined) return standing;
   const found = yield* api.get('volumeattachments', target);
-  if (isAnother(found, action.attachmentUid)) return done;
+  if (api.isAnother(found, action.attachmentUid)) return done;
   if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the VolumeAttachment');
   const finalizers = api.finalizersOf(found.body);
   const only = finalizers.length === 1 && finalizers[0] === holdFinalizer;
@@ -229,7 +217,7 @@ function* undoHold(action: ActionOf<'UndoHold'>): Performance {
   const listed = recordIn(lease.body)?.volumes.some((volume) => volume.pv === pv);
   if (listed === true) return failed('LISTED', 'the fence record lists the volume');
   const found = yield* api.get('volumeattachments', target);
-  if (isAnother(found, attachment.uid)) return done;
+  if (api.isAnother(found, attachment.uid)) return done;
   if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the VolumeAttachment');
   if (api.isDeleting(found.body)) return failed('DELETING', 'the volume is being taken away');
   const metadata = {
@@ -238,9 +226,4 @@ function* undoHold(action: ActionOf<'UndoHold'>): Performance {
     finalizers: api.finalizersOf(found.body).filter((one) => one !== holdFinalizer),
   };
   return yield* api.patch('volumeattachments', target, { metadata });
-}
-
-/** Gone, or another object under the same name. */
-function isAnother(found: api.Found, uid: string): boolean {
-  return found.status === 404 || (found.status === 200 && api.uidOf(found.body) !== uid);
 }

@@ -37,7 +37,9 @@ export type Action = KeyedAction & { readonly node: string } & (
          * What a heartbeat that was renewed since then has to say. Absent: nothing would do, its
          * silence is the evidence.
          */
-        readonly renewed?: 'anything' | 'kubelet-dead';
+        readonly renewed?: 'anything' | 'kubelet-dead' | 'storage-lost';
+        /** Volumes, by handle, that it has to report still; for `storage-lost`. */
+        readonly troubled?: readonly string[];
         /** Node uid; '' when the verdict says that the Node object is gone. */
         readonly nodeUid: string;
         readonly reason: string;
@@ -109,6 +111,20 @@ export type Action = KeyedAction & { readonly node: string } & (
           readonly nodeId: string;
           readonly uid: string;
         }[];
+      }
+    /** Asks the storage whether this volume, which a node cannot use, is well. */
+    | { readonly kind: 'ConfirmHealth'; readonly handle: string }
+    /**
+     * Ends a pod whose kubelet works, with its own grace or `graceMs`, whichever is shorter.
+     * `troubled`: one of these volumes must still be reported bad, if there are any.
+     */
+    | {
+        readonly kind: 'EndPod';
+        readonly pod: PodTarget;
+        readonly heartbeat: LeaseTarget;
+        readonly epoch: string;
+        readonly graceMs: number;
+        readonly troubled: readonly string[];
       }
     | {
         readonly kind: 'Evict';

@@ -8,11 +8,12 @@ import type { Verdict } from './verdict.ts';
 import type { Wanted } from './wanted.ts';
 
 /**
- * Keeps new pods away from nodes whose driver does not answer, and lets them back. Nothing is
- * moved. At most as many nodes as the storm bound allows: a broken roll-out of a driver must not
- * make a whole cluster unschedulable.
+ * Keeps new pods away from nodes whose driver does not answer or whose way to the storage is lost,
+ * and lets them back when somebody has seen that all is well. Nothing is moved by this. At most as
+ * many nodes as the storm bound allows: a broken roll-out of a driver must not make a whole
+ * cluster unschedulable.
  */
-export function keepFromBrokenDrivers(
+export function keepFromBrokenNodes(
   state: State,
   verdicts: ReadonlyMap<string, Verdict>,
   wanted: Wanted,
@@ -22,11 +23,12 @@ export function keepFromBrokenDrivers(
   for (const [nodeName, verdict] of verdicts) {
     const node = state.nodes.get(nodeName);
     if (node === undefined) continue;
-    if (verdict.kind !== 'DriverDown' && node.taints.length === 0) continue;
+    const down = isDown(verdict);
+    if (!down && node.taints.length === 0) continue;
     const tainted = node.taints.some((taint) => taint.key === key);
     const fields = { node: nodeName, nodeUid: node.uid, taint: { key, value: '' } };
     const mayTaint = !tooMany && !isStill(state, node);
-    if (verdict.kind === 'DriverDown' && !tainted && mayTaint) {
+    if (down && !tainted && mayTaint) {
       wanted.actions.push(action('SetTaint', key, fields));
     } else if (tainted && verdict.kind === 'Alive' && verdict.reason === 'heartbeat') {
       wanted.actions.push(action('ClearTaint', key, fields));
@@ -36,8 +38,12 @@ export function keepFromBrokenDrivers(
 
 function countDown(verdicts: ReadonlyMap<string, Verdict>): number {
   let down = 0;
-  for (const verdict of verdicts.values()) if (verdict.kind === 'DriverDown') down += 1;
+  for (const verdict of verdicts.values()) if (isDown(verdict)) down += 1;
   return down;
+}
+
+function isDown({ kind, reason }: Verdict): boolean {
+  return kind === 'DriverDown' || (kind === 'StorageLost' && reason === 'storage-unreachable');
 }
 
 /** A person has said that nothing is to be done, for all nodes or for this one. */

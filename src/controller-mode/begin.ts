@@ -2,31 +2,32 @@ import type { PodView } from '../shared/model.ts';
 import { fencedTaint } from '../shared/names.ts';
 import type { FencedVolume, FenceRecord } from '../shared/record.ts';
 import { type ActionOf, type LeaseTarget, action } from './actions.ts';
+import { candidatesFor, proven } from './confirm.ts';
 import { type Situation, movable } from './guards.ts';
 import { hold } from './hold.ts';
 import { podNotMoved } from './notices.ts';
 import { type State, heartbeatOf, kubeletOf, memoryOf } from './state.ts';
-import type { Verdict } from './verdict.ts';
+import { type Verdict, isDead } from './verdict.ts';
 import { claimedVolumes, holdsOn, isFinished, ourVolumes, podsOn, takenFrom } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
 /** A node has failed: begins an episode for the pods that may move, and says why others may not. */
 export function begin(situation: Situation, verdict: Verdict, wanted: Wanted): void {
   const { state, nodeName } = situation;
-  const { pods, holds } = movable(situation, candidatesOn(state, nodeName), new Set());
+  const candidates = candidatesFor(state, nodeName, verdict);
+  const { pods: allowed, holds } = movable(situation, candidates, new Set());
   const incident = incidentOf(state, nodeName, verdict, undefined);
   for (const pod of podsOn(state, nodeName)) {
-    const why = holds.get(pod.uid) ?? noVolume(state, pod);
+    const why = holds.get(pod.uid) ?? (isDead(verdict) ? noVolume(state, pod) : undefined);
     if (why === undefined) continue;
     if (why.until !== undefined) wanted.wakeAt.push(why.until);
     wanted.notices.push(podNotMoved({ situation, verdict, incident }, pod, why));
   }
+  const pods = proven(situation, verdict, allowed, wanted);
   if (pods.length === 0) return;
   const volumes = new Map(pods.flatMap((pod) => ourVolumes(state, pod)).map((v) => [v.pv, v]));
-  const kubelet = kubeletOf(state, nodeName);
   pushBegin(situation, wanted, {
-    kubeletRenewTime: kubelet?.view.renewTime ?? '',
-    ...renewalsOf(verdict),
+    ...evidenceOf(state, nodeName, verdict, [...volumes.values()]),
     reason: `${verdict.kind}: ${verdict.reason}`,
     phase: 'Intent',
     volumes: [...volumes.values()],
@@ -34,9 +35,21 @@ export function begin(situation: Situation, verdict: Verdict, wanted: Wanted): v
 }
 
 /** Where the agent lives it renews all the time, and only what it says can end the attempt. */
-function renewalsOf({ kind }: Verdict): Pick<ActionOf<'BeginEpisode'>, 'renewed'> {
-  if (kind === 'Gone') return { renewed: 'anything' };
-  return kind === 'KubeletDead' ? { renewed: 'kubelet-dead' } : {};
+function evidenceOf(
+  state: State,
+  nodeName: string,
+  { kind, handles }: Verdict,
+  volumes: readonly FencedVolume[],
+): Pick<ActionOf<'BeginEpisode'>, 'kubeletRenewTime' | 'renewed' | 'troubled'> {
+  if (kind === 'StorageLost') {
+    const lost = volumes.map(({ handle }) => handle).filter((handle) => handles?.has(handle));
+    return { kubeletRenewTime: undefined, renewed: 'storage-lost', troubled: lost };
+  }
+  const kubeletRenewTime = kubeletOf(state, nodeName)?.view.renewTime ?? '';
+  if (kind === 'Gone') return { kubeletRenewTime, renewed: 'anything' };
+  return kind === 'KubeletDead'
+    ? { kubeletRenewTime, renewed: 'kubelet-dead' }
+    : { kubeletRenewTime };
 }
 
 /** A labelled pod that has nothing to fence is not ours to move; said once, not kept silent. */
@@ -77,14 +90,10 @@ export function adopt(situation: Situation, wanted: Wanted): boolean {
 function pushBegin(
   { state, nodeName }: Situation,
   wanted: Wanted,
-  fields: {
-    readonly kubeletRenewTime: string | undefined;
-    readonly renewed?: 'anything' | 'kubelet-dead';
-    readonly reason: string;
-    readonly phase: FenceRecord['phase'];
-    readonly volumes: readonly FencedVolume[];
-    readonly adopts?: NonNullable<ActionOf<'BeginEpisode'>['adopts']>;
-  },
+  fields: Pick<
+    ActionOf<'BeginEpisode'>,
+    'kubeletRenewTime' | 'renewed' | 'troubled' | 'reason' | 'phase' | 'volumes' | 'adopts'
+  >,
 ): void {
   const heartbeat = heartbeatTarget(state, nodeName);
   const node = state.nodes.get(nodeName);
@@ -97,13 +106,6 @@ function pushBegin(
       bootId: node?.bootId ?? '',
       ...fields,
     }),
-  );
-}
-
-/** Labelled pods of the node that use a volume of our driver. */
-export function candidatesOn(state: State, nodeName: string): readonly PodView[] {
-  return podsOn(state, nodeName).filter(
-    (pod) => pod.selected && !isFinished(pod) && ourVolumes(state, pod).length > 0,
   );
 }
 
@@ -125,6 +127,9 @@ export function incidentOf(
   verdict: Verdict,
   record: FenceRecord | undefined,
 ): string {
+  if (verdict.kind === 'StorageLost') {
+    return `${verdict.reason}/${memoryOf(state, nodeName).bootId}`;
+  }
   if (verdict.kind === 'KubeletDead') {
     return kubeletOf(state, nodeName)?.view.resourceVersion ?? '';
   }

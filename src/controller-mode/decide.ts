@@ -3,8 +3,9 @@ import type { Decision } from '../shared/mode.ts';
 import { fencedTaint } from '../shared/names.ts';
 import type { FenceRecord } from '../shared/record.ts';
 import type { Action } from './actions.ts';
-import { keepFromBrokenDrivers } from './availability.ts';
-import { adopt, begin, candidatesOn, heartbeatTarget, incidentOf } from './begin.ts';
+import { keepFromBrokenNodes } from './availability.ts';
+import { adopt, begin, heartbeatTarget, incidentOf } from './begin.ts';
+import { candidatesFor, weigh } from './confirm.ts';
 import { type Episode, hasOwnTaint, membersOf } from './episode.ts';
 import { failover } from './failover.ts';
 import { staleAt, staleView } from './freshness.ts';
@@ -13,6 +14,7 @@ import { hold } from './hold.ts';
 import { type Failure, nodeFenced, nodeVerdict, podNotMoved } from './notices.ts';
 import { clearOutOfService, ownOutOfService } from './out-of-service.ts';
 import { tellProgress } from './progress.ts';
+import { type Overview, overviewOf } from './scope.ts';
 import { type State, memoryOf } from './state.ts';
 import { undoStrayHolds } from './stray-hold.ts';
 import { unmarkStrayPods } from './stray-intent.ts';
@@ -29,14 +31,15 @@ export function decide(state: State, now: Instant): Decision<Action> {
   if (!state.leading) return decision(wanted, now);
   const stale = staleView(state, now);
   const records = recordsOf(state);
-  const verdicts = verdictsOf(state, now, records);
+  const overview = overviewOf(state, now);
+  const verdicts = verdictsOf(state, now, records, overview);
   const storm = stormHold(state, verdicts, new Set(records.keys()));
   for (const [nodeName, verdict] of verdicts) {
     if (verdict.changesAt !== undefined) wanted.wakeAt.push(verdict.changesAt);
     const record = records.get(nodeName);
     if (verdict.kind === 'Alive' && record === undefined && hasNothingOfOurs(state, nodeName))
       continue;
-    const situation: Situation = { state, now, nodeName, verdicts, storm };
+    const situation: Situation = { state, now, nodeName, verdicts, storm, overview };
     const incident = incidentOf(state, nodeName, verdict, record);
     const failure: Failure = { situation, verdict, incident };
     if (stale !== undefined) decideBlindly(failure, stale.detail, wanted);
@@ -45,13 +48,14 @@ export function decide(state: State, now: Instant): Decision<Action> {
   if (stale !== undefined) return decision(wanted, now);
   wanted.wakeAt.push(staleAt(state));
   unmarkStrayPods(state, records, wanted);
-  keepFromBrokenDrivers(state, verdicts, wanted);
+  keepFromBrokenNodes(state, verdicts, wanted);
   return decision(wanted, now);
 }
 
 /** Nothing of ours can be on this node: true of most, and asked of all in every decision. */
 function hasNothingOfOurs(state: State, nodeName: string): boolean {
-  return !state.holdsByNode.has(nodeName) && state.nodes.get(nodeName)?.taints.length === 0;
+  if (state.holdsByNode.has(nodeName) || state.troubledNodes.has(nodeName)) return false;
+  return state.nodes.get(nodeName)?.taints.length === 0;
 }
 
 function decideNode(failure: Failure, record: FenceRecord | undefined, wanted: Wanted): void {
@@ -59,6 +63,7 @@ function decideNode(failure: Failure, record: FenceRecord | undefined, wanted: W
   if (record === undefined) clearStrayTaint(situation, wanted);
   if (record !== undefined) runEpisode(situation, verdict, record, wanted);
   else if (!adopt(situation, wanted) && isFailed(verdict)) begin(situation, verdict, wanted);
+  if (verdict.kind === 'Alive' || verdict.kind === 'StorageLost') weigh(situation, wanted);
   undoStrayHolds(situation, verdict, record, wanted);
   tellVerdict(failure, wanted);
 }
@@ -86,6 +91,7 @@ function verdictsOf(
   state: State,
   now: Instant,
   records: ReadonlyMap<string, FenceRecord>,
+  overview: Overview,
 ): Map<string, Verdict> {
   const { driver } = state.policy;
   // An episode may outlive the CSINode entry and the Node object.
@@ -104,7 +110,7 @@ function verdictsOf(
     }
   }
   const verdicts = new Map<string, Verdict>();
-  for (const name of names) verdicts.set(name, verdictOf(state, name, now));
+  for (const name of names) verdicts.set(name, verdictOf(state, name, now, overview));
   return verdicts;
 }
 
@@ -134,7 +140,7 @@ function runEpisode(
     memory: memoryOf(state, nodeName),
     members: membersOf(situation, record.epoch),
   };
-  failover(episode, candidatesOn(state, nodeName), wanted);
+  failover(episode, candidatesFor(state, nodeName, verdict), wanted);
   if (record.phase === 'Released') return;
   tellProgress(episode, wanted);
   if (hasOwnTaint(episode)) wanted.notices.push(...nodeFenced(episode));
@@ -149,7 +155,7 @@ function decideBlindly(failure: Failure, detail: string, wanted: Wanted): void {
   clearStrayTaint(situation, wanted);
   if (!isFailed(verdict)) return;
   const why = hold('own-view-stale', detail);
-  for (const pod of candidatesOn(situation.state, situation.nodeName)) {
+  for (const pod of candidatesFor(situation.state, situation.nodeName, verdict)) {
     wanted.notices.push(podNotMoved(failure, pod, why));
   }
 }

@@ -10,6 +10,7 @@ import type { LeaseTarget } from './actions.ts';
 import type { Situation } from './guards.ts';
 import { ownOutOfService } from './out-of-service.ts';
 import { type NodeMemory, kubeletOf } from './state.ts';
+import { hasRecovered } from './storage-verdict.ts';
 import type { Verdict } from './verdict.ts';
 import { attachmentOf, holdOf, ourVolumes, podsOn } from './volumes.ts';
 
@@ -78,13 +79,24 @@ export function hasLost(episode: Episode, pod: PodView): boolean {
 }
 
 /**
- * The node lives, by a verdict and by a renewal of its kubelet since we saw the record: a gap in
- * our own view alone makes every node Alive for a while.
+ * The node lives and can use its volumes, by a verdict and by a renewal of its kubelet since we saw
+ * the record: a gap in our own view alone makes every node Alive for a while.
  */
-export function isBack({ situation, verdict, memory }: Episode): boolean {
-  const kubelet = kubeletOf(situation.state, situation.nodeName);
+export function isBack({ situation, verdict, memory, record }: Episode): boolean {
+  const { state, nodeName, now } = situation;
+  const kubelet = kubeletOf(state, nodeName);
   const renewed = (kubelet?.renewals ?? 0) > 0 && (kubelet?.renewedAt ?? 0) > memory.recordSeenAt;
-  return renewed && ['Alive', 'AgentDown', 'DriverDown'].includes(verdict.kind);
+  if (!renewed || !['Alive', 'AgentDown', 'DriverDown'].includes(verdict.kind)) return false;
+  return !isOfStorage(record) || hasRecovered(state, nodeName, handlesOf(record), now);
+}
+
+/** It was begun on a node that lives, because that cannot use volumes any more. */
+export function isOfStorage({ reason }: FenceRecord): boolean {
+  return reason.startsWith('StorageLost');
+}
+
+function handlesOf({ volumes }: FenceRecord): readonly string[] {
+  return volumes.map(({ handle }) => handle);
 }
 
 /** Never taken away, on a node that lives again: no part of the episode any more. */

@@ -50,7 +50,20 @@ function evictFinished(episode: Episode, { pod, intent }: Member, wanted: Wanted
     return;
   }
   const untouched = intent.volumes.every((volume) => isUntouched(episode, volume));
-  if (pod.phase === 'Failed' && !untouched) wantEviction(episode, pod, wanted);
+  if (pod.phase !== 'Failed' || untouched) return;
+  if (!hasFailedByItself(episode, intent.volumes)) wantEviction(episode, pod, wanted);
+}
+
+/** A kubelet that works says so of itself; what is ours is done after the fence. */
+function hasFailedByItself(
+  { situation, verdict }: Episode,
+  intended: readonly FencedVolume[],
+): boolean {
+  if (verdict.kind !== 'StorageLost') return false;
+  return intended.some(({ pv }) => {
+    const attachment = attachmentOf(situation.state, situation.nodeName, pv);
+    return attachment !== undefined && holdOf(attachment) === 'free';
+  });
 }
 
 function wantEviction(episode: Episode, pod: PodView, wanted: Wanted): void {

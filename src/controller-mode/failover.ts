@@ -1,7 +1,7 @@
 /**
  * One failover of one node, step by step. THE SAFETY ARGUMENT OF THIS PROJECT STANDS HERE.
  *
- *   Intent -> Keep away -> Fence -> Evict -> Detach -> Confirm -> Release
+ *   Intent -> Keep away -> (End in order) -> Fence -> Evict -> Detach -> Confirm -> Release
  *
  * The claim: no replacement writes to a volume while the pod that it replaces still can.
  *
@@ -21,6 +21,15 @@
  * 5. Every step is read off the cluster's objects, never off our memory; so a restart, another
  *    leader or a lost reply only repeat a step that is idempotent and carries its precondition
  *    (uid, resourceVersion, the record's epoch, read consistently in act.ts).
+ * 6. On a node whose kubelet works (StorageLost) a pod may also be *ended*: deleted with a grace,
+ *    never with grace 0, so that its object goes only after the kubelet has ended its containers
+ *    and unmounted its volumes (pkg/kubelet/status, "pod resources are reclaimed"), and
+ *    attach/detach lets go only of what the kubelet does not have in use. That is the proof of the
+ *    machine itself, and needs no fence (`endInOrder`). Whatever does not end in time is fenced
+ *    before it is evicted, as in 1 to 5 (`mayForce`).
+ * 7. Nobody takes the steps of 6 because a driver says "abnormal": they begin only when the trouble
+ *    is this node's by the rules of scope-rules.ts, has lasted, is vouched for by the storage
+ *    moments ago (`proven`), and stands in the agent's report by a consistent read (act.ts).
  */
 import type { PodView } from '../shared/model.ts';
 import { fencedTaint } from '../shared/names.ts';
@@ -30,11 +39,12 @@ import { detach } from './detach.ts';
 import { type Episode, hasLost, hasOwnTaint, isCommitted } from './episode.ts';
 import { evict } from './evict.ts';
 import { unannounced } from './foreign-volume.ts';
+import { endInOrder, mayForce } from './graceful.ts';
 import type { Hold } from './hold.ts';
 import { join } from './join.ts';
 import { settlePhase } from './phase.ts';
 import { close, release, withdraw } from './release.ts';
-import { isFailed } from './verdict.ts';
+import { isDead } from './verdict.ts';
 import { attachmentOf, hasAttacherFinalizer, holdOf, isConfirmed, usersOf } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
@@ -48,6 +58,7 @@ export function failover(episode: Episode, candidates: readonly PodView[], wante
   if (!isCommitted(episode) && withdraw(episode, wanted)) return;
   keepAway(episode, wanted);
   const held = join(episode, candidates, wanted);
+  endInOrder(episode, held, wanted);
   fence(episode, held, wanted);
   verify(episode, wanted);
   const evicting = evict(episode, held, wanted);
@@ -77,7 +88,7 @@ function fence(episode: Episode, held: ReadonlyMap<string, Hold>, wanted: Wanted
     if (attachment === undefined) continue;
     const stage = holdOf(attachment);
     const goesOn = stage === 'begun' && !isPaused(episode, volume, held);
-    if (goesOn || (stage === 'free' && mayFence(episode, volume, held))) {
+    if (goesOn || (stage === 'free' && mayFence(episode, volume, held, wanted))) {
       wanted.actions.push(
         action('Hold', attachment.uid, {
           node: nodeName,
@@ -129,6 +140,7 @@ function mayFence(
   episode: Episode,
   volume: FencedVolume,
   held: ReadonlyMap<string, Hold>,
+  wanted: Wanted,
 ): boolean {
   const { situation, node, members, verdict } = episode;
   const { state, nodeName } = situation;
@@ -141,5 +153,6 @@ function mayFence(
     (pod) => intents.has(pod.uid) && !held.has(pod.uid) && unannounced(state, pod) === undefined,
   );
   if (!everyUserComes) return false;
-  return isFailed(verdict) || users.some((pod) => hasLost(episode, pod));
+  if (isDead(verdict) || users.some((pod) => hasLost(episode, pod))) return true;
+  return verdict.kind === 'StorageLost' && mayForce(episode, volume, users, wanted);
 }

@@ -11,8 +11,10 @@ import { type Hold, hold } from './hold.ts';
 import { foreignOutOfService } from './out-of-service.ts';
 import { fits, matchesAny, tolerates } from './placement.ts';
 import { stormBound } from './policy.ts';
-import type { State } from './state.ts';
+import type { Overview } from './scope.ts';
+import { type State, memoryOf } from './state.ts';
 import { switched, switchValue } from './switches.ts';
+import { flapsUntil, troubleWith } from './trouble.ts';
 import { type Verdict, isTroubled } from './verdict.ts';
 import { attachmentOf, claimedVolumes, isFinished, ourVolumes, usersOf } from './volumes.ts';
 
@@ -24,6 +26,8 @@ export interface Situation {
   readonly verdicts: ReadonlyMap<string, Verdict>;
   /** Set if too many nodes are in trouble at once. */
   readonly storm: Hold | undefined;
+  /** What the nodes say together of their volumes. */
+  readonly overview: Overview;
 }
 
 type Guard = (situation: Situation, pod: PodView) => Hold | undefined;
@@ -37,6 +41,7 @@ export const guards: Readonly<Record<string, Guard>> = {
   paused: ({ state }, pod) => switched(state, pod, 'paused', pausedAnnotation),
   storm: ({ storm }) => storm,
   unfenceable,
+  flapping: flaps,
   'foreign-volume': ({ state }, pod) => foreignVolume(state, pod),
   retain: (_situation, pod) =>
     pod.annotations[policyAnnotation] === 'retain'
@@ -184,6 +189,20 @@ function otherRemediator({ state, nodeName }: Situation): Hold | undefined {
   const node = state.nodes.get(nodeName);
   const taint = node && foreignOutOfService(node);
   return taint && hold('other-remediator', `somebody else put ${taint.key}=${taint.value} on it`);
+}
+
+/** A volume that comes and goes on a node that lives: nobody knows what it will do next. */
+function flaps({ state, now, nodeName, verdicts }: Situation, pod: PodView): Hold | undefined {
+  if (verdicts.get(nodeName)?.kind !== 'StorageLost') return undefined;
+  const memory = memoryOf(state, nodeName);
+  for (const { handle } of ourVolumes(state, pod)) {
+    const trouble = troubleWith(memory, handle);
+    const until = trouble && flapsUntil(trouble, now);
+    if (until !== undefined) {
+      return { ...hold('flapping', `volume ${handle} comes and goes on this node`), until };
+    }
+  }
+  return undefined;
 }
 
 function cooldown({ state, now, nodeName }: Situation): Hold | undefined {

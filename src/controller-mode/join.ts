@@ -1,5 +1,6 @@
 import type { PodView } from '../shared/model.ts';
 import { action } from './actions.ts';
+import { proven } from './confirm.ts';
 import { type Episode, hasLost } from './episode.ts';
 import { movable } from './guards.ts';
 import { type Hold, hold } from './hold.ts';
@@ -39,7 +40,7 @@ export function join(
   const { pods, holds } = movable(situation, all, taken);
   const held = new Map(holds);
   const known = new Set(members.map(({ pod }) => pod.uid));
-  const joining = pods.filter((pod) => {
+  const coming = pods.filter((pod) => {
     if (known.has(pod.uid)) return false;
     const again = hasJoinedAgain(episode, pod);
     if (again) {
@@ -47,6 +48,7 @@ export function join(
     }
     return !again && (isFailed(episode.verdict) || taken.has(pod.uid));
   });
+  const joining = proven(situation, episode.verdict, coming, wanted);
   for (const pod of all) {
     const why = held.get(pod.uid);
     if (why === undefined) continue;
@@ -55,8 +57,8 @@ export function join(
   }
   // A record may have let go of a volume while its node was back for a moment.
   const staying = isFailed(episode.verdict) ? pods.filter((pod) => known.has(pod.uid)) : [];
-  const coming = [...joining, ...staying].flatMap((pod) => ourVolumes(state, pod));
-  const more = [...coming, ...takenFrom(state, nodeName)];
+  const used = [...joining, ...staying].flatMap((pod) => ourVolumes(state, pod));
+  const more = [...used, ...takenFrom(state, nodeName)];
   const volumes = new Map([...record.volumes, ...more].map((volume) => [volume.pv, volume]));
   if (volumes.size > record.volumes.length || (joining.length > 0 && record.phase === 'Moved')) {
     // First the record: what it does not list, nobody would clean up.

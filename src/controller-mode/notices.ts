@@ -1,9 +1,11 @@
 import { type PodView, keyOf } from '../shared/model.ts';
 import type { Notice, ObjectReference } from '../shared/mode.ts';
 import { fencedTaint } from '../shared/names.ts';
-import type { Episode } from './episode.ts';
+import { type Episode, isOfStorage } from './episode.ts';
+import type { Trouble } from './evidence.ts';
 import type { Situation } from './guards.ts';
 import type { Hold } from './hold.ts';
+import type { Rule } from './scope-rules.ts';
 import type { Verdict } from './verdict.ts';
 
 /**
@@ -40,6 +42,27 @@ export function podNotMoved(
   };
 }
 
+/** A volume of this pod is of no use on its node, and that is no reason to move it, or not yet. */
+export function podInTrouble(
+  { nodeName }: Situation,
+  pod: PodView,
+  { handle, rule, trouble }: { handle: string; rule: Rule; trouble: Trouble },
+): Notice {
+  const { status, reason, message } = trouble.health;
+  const said = [reason, message].filter((part) => part !== '').join(': ');
+  const word = `scope-${rule.scope}`;
+  return {
+    about: aboutPod(pod),
+    type: 'Warning',
+    reason: 'FailoverHeld',
+    note:
+      `Not moved away from node ${nodeName}, which reports volume ${handle} ${status}` +
+      `${said === '' ? '' : ` (${said})`}. ${word}: ${rule.why}.`,
+    key: `FailoverHeld/${word}/${nodeName}/${handle}`,
+    word,
+  };
+}
+
 /** The same while an episode runs: this pod is not part of it. */
 export function podHeld(episode: Episode, pod: PodView, why: Hold): Notice {
   const { situation, verdict, record } = episode;
@@ -66,9 +89,12 @@ export function waits(episode: Episode, about: ObjectReference, why: Hold): Noti
 /** The episode has begun for this pod; stands on the pod and on its claims. */
 export function podStarted(episode: Episode, pod: PodView): Notice[] {
   const { situation, record } = episode;
+  const what = isOfStorage(record)
+    ? `Pod ${keyOf(pod)} is ended there, if need be by taking its volumes away`
+    : `Its access to the volumes of pod ${keyOf(pod)} is taken away now`;
   const note =
-    `Node ${situation.nodeName} has failed (${record.reason}). Its access to the volumes of pod ` +
-    `${keyOf(pod)} is taken away now; then the pod runs elsewhere. Epoch ${record.epoch}.`;
+    `Node ${situation.nodeName} has failed (${record.reason}). ${what}; then the pod runs ` +
+    `elsewhere. Epoch ${record.epoch}.`;
   const started = (about: ObjectReference): Notice => ({
     about,
     type: 'Warning',
@@ -117,6 +143,8 @@ export function nodeVerdict(situation: Situation, verdict: Verdict, incident: st
     Lost: 'Neither the agent nor the kubelet of this node shows life; its labelled pods are moved.',
     KubeletDead:
       'The kubelet of this node is dead while the machine lives; its labelled pods are moved.',
+    StorageLost:
+      'This node cannot use volumes that the storage finds well; their labelled pods are moved.',
     AgentDown:
       'The csi-failover agent of this node shows no life while its kubelet does; nothing is moved.',
     DriverDown:

@@ -1,8 +1,6 @@
 import type { Instant } from '../shared/clock.ts';
 import { type NodeView, type View, keyOf } from '../shared/model.ts';
-import type { Outcome } from '../shared/outcome.ts';
 import type { WatchFact } from '../shared/watch-fact.ts';
-import type { Action, ActionOf } from './actions.ts';
 import { type Fact, type SourceName, sourceNames } from './facts.ts';
 import {
   dropAttachment,
@@ -14,9 +12,11 @@ import {
   putPod,
   putPv,
 } from './indices.ts';
+import { observeEnding } from './observe-ending.ts';
 import { observeHeartbeatGone, observeLeadership, observeLease } from './observe-lease.ts';
+import { observeSettled } from './observe-settled.ts';
 import { ownOutOfService } from './out-of-service.ts';
-import { type State, groupOf, memoryOf } from './state.ts';
+import { type State, memoryOf } from './state.ts';
 import { forgetUnbound, observeHealth } from './storage-view.ts';
 
 /** Folds one fact into the state, in place. Decides nothing; O(1) but for a whole listing. */
@@ -45,32 +45,8 @@ export function observe(state: State, fact: Fact, now: Instant): void {
       for (const source of Object.values(state.sources)) source.freshSince = now;
       return;
     case 'Settled':
-      observeSettled(state, fact.action, fact.outcome);
+      observeSettled(state, fact.action, fact.outcome, now);
   }
-}
-
-function observeSettled(state: State, settled: Action, outcome: Outcome): void {
-  if (settled.kind === 'Evict') observeEviction(state, settled, outcome);
-  if (outcome.kind !== 'Done') return;
-  const memory = memoryOf(state, settled.node);
-  if (settled.kind === 'VerifyRevoked') {
-    const uids = outcome.only ?? settled.volumes.map(({ uid }) => uid);
-    for (const uid of uids) memory.revoked.add(uid);
-  }
-  if (settled.kind === 'MarkPod') {
-    const pod = state.pods.get(keyOf(settled.pod));
-    const group = pod === undefined ? keyOf(settled.pod) : groupOf(pod);
-    const joined = memory.joined.get(group) ?? { first: new Set(), later: new Set() };
-    joined[memory.recordPhase === 'Intent' ? 'first' : 'later'].add(settled.pod.uid);
-    memory.joined.set(group, joined);
-  }
-}
-
-/** Kept only as long as the pod is there, so that nothing piles up. */
-function observeEviction(state: State, { pod }: ActionOf<'Evict'>, outcome: Outcome): void {
-  const isThere = state.pods.get(keyOf(pod))?.uid === pod.uid;
-  if (isThere && outcome.kind !== 'Done') state.refusals.set(pod.uid, outcome);
-  else state.refusals.delete(pod.uid);
 }
 
 function observeWatch(state: State, fact: WatchFact, now: Instant): void {
@@ -136,6 +112,7 @@ function upsert(state: State, source: SourceName, object: View, now: Instant): v
       state.nodes.set(key, object);
       return;
     case 'pod':
+      observeEnding(state, state.pods.get(key), object, now);
       putPod(state, key, object);
       return;
     case 'attachment':
@@ -183,6 +160,7 @@ function remove(
   if (known === undefined || (uid !== undefined && known.uid !== uid)) return;
   switch (source) {
     case 'pods':
+      observeEnding(state, state.pods.get(key), undefined, now);
       state.refusals.delete(known.uid);
       dropPod(state, key);
       return;

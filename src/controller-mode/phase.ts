@@ -1,7 +1,7 @@
 import type { PodView } from '../shared/model.ts';
 import { type AttachmentTarget, action } from './actions.ts';
-import { type Episode, hasOutOfService, isUntouched } from './episode.ts';
-import { attachmentOf, isConfirmed } from './volumes.ts';
+import { type Episode, hasOutOfService, isOfStorage, isUntouched } from './episode.ts';
+import { attachmentOf, isConfirmed, usersOf } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
 /** Step 6. Writes into the record how far the episode has come, for whoever leads next. */
@@ -17,6 +17,7 @@ export function settlePhase(episode: Episode, wanted: Wanted): void {
       ({ attachment }) => attachment && isConfirmed(state, attachment),
     );
     if (fenced) updateRecord(episode, { phase: 'Fenced' }, wanted);
+    else if (isOfStorage(record)) settleInOrder(episode, wanted);
     return;
   }
   if (record.phase !== 'Fenced') return;
@@ -31,6 +32,23 @@ export function settlePhase(episode: Episode, wanted: Wanted): void {
   const unheld = untouched.flatMap(({ attachment }) => attachment ?? []);
   const volumes = record.volumes.filter(({ pv }) => !gone.has(pv));
   updateRecord(episode, { phase: 'Moved', volumes }, wanted, unheld);
+}
+
+/**
+ * On a node that lives pods have ended by themselves, and attach/detach has let go of their
+ * volumes: nothing had to be fenced. What is left in use there can be used again.
+ */
+function settleInOrder(episode: Episode, wanted: Wanted): void {
+  const { situation, record } = episode;
+  const { state, nodeName } = situation;
+  const used = record.volumes.filter(({ pv }) => usersOf(state, nodeName, pv).length > 0);
+  const gone = record.volumes.filter(
+    (volume) => !used.includes(volume) && attachmentOf(state, nodeName, volume.pv) === undefined,
+  );
+  const staying = used.filter((volume) => isUntouched(episode, volume));
+  if (gone.length === 0 || gone.length + staying.length < record.volumes.length) return;
+  const unheld = staying.flatMap(({ pv }) => attachmentOf(state, nodeName, pv) ?? []);
+  updateRecord(episode, { phase: 'Moved', volumes: gone }, wanted, unheld);
 }
 
 /** Nothing is left to do for it; one that has only failed still keeps its name from the next. */

@@ -2,7 +2,7 @@ import { type NodeView, uniqueVolumeName } from '../shared/model.ts';
 import { fencedTaint, releaseAnnotation } from '../shared/names.ts';
 import { bootIdOfHolder } from '../shared/record.ts';
 import { action } from './actions.ts';
-import { type Episode, hasOutOfService, hasOwnTaint, isBack } from './episode.ts';
+import { type Episode, hasOutOfService, hasOwnTaint, isBack, isOfStorage } from './episode.ts';
 import type { Situation } from './guards.ts';
 import { type Hold, hold } from './hold.ts';
 import { nodeKept, nodeReleased } from './notices.ts';
@@ -11,7 +11,7 @@ import { outOfServiceLingerMs } from './policy.ts';
 import { updateRecord } from './phase.ts';
 import { heartbeatOf, kubeletOf } from './state.ts';
 import { podsMarkedFor } from './stray-intent.ts';
-import { attachmentOf } from './volumes.ts';
+import { attachmentOf, usersOf } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
 /**
@@ -35,7 +35,9 @@ export function release(episode: Episode, wanted: Wanted): void {
  */
 export function withdraw(episode: Episode, wanted: Wanted): boolean {
   // Unknown: the Node is gone and nothing is attached to it, so there is nothing to fence.
-  if (!isBack(episode) && episode.verdict.kind !== 'Unknown') return false;
+  if (episode.verdict.kind !== 'Unknown' && (!isBack(episode) || hasEndedSome(episode))) {
+    return false;
+  }
   const locked = lockedUntil(episode.situation);
   if (locked !== undefined) wanted.wakeAt.push(locked);
   else {
@@ -46,6 +48,15 @@ export function withdraw(episode: Episode, wanted: Wanted): boolean {
     updateRecord(episode, { phase: 'Released', reason: 'withdrawn' }, wanted, unheld);
   }
   return true;
+}
+
+/** A pod of a node that lives has gone already: that part of the episode is finished in order. */
+function hasEndedSome({ situation, record }: Episode): boolean {
+  const { state, nodeName } = situation;
+  return (
+    isOfStorage(record) &&
+    record.volumes.some(({ pv }) => usersOf(state, nodeName, pv).length === 0)
+  );
 }
 
 /** The last steps, after `Released` was written: marks, taints, then the record itself. */

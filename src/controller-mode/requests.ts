@@ -94,6 +94,11 @@ export function uidOf(body: JsonObject | undefined): string {
   return text(metadataOf(body).uid);
 }
 
+/** Gone, or another object of the same name. */
+export function isAnother(found: Found, uid: string): boolean {
+  return found.status === 404 || (found.status === 200 && uidOf(found.body) !== uid);
+}
+
 export function resourceVersionOf(body: JsonObject | undefined): string {
   return text(metadataOf(body).resourceVersion);
 }

@@ -89,10 +89,9 @@ export function sustainedAt({ sources, policy }: State, trouble: Trouble): Insta
 
 /** How far the trouble on this node reaches, by what its agent counts. */
 export function reachOf(state: State, node: string): Views['reach'] {
-  const { storage, report } = memoryOf(state, node);
+  const { storage, most } = memoryOf(state, node);
   if (isBadNow(storage)) return 'storage-down';
-  const { good = 0, bad = 0, unknown = 0 } = report?.volumes ?? {};
-  return bad > 1 && 2 * bad > good + bad + unknown ? 'most' : 'one';
+  return isBadNow(most) ? 'most' : 'one';
 }
 
 function othersWord(

@@ -55,8 +55,12 @@ export interface NodeMemory {
   report: NodeReport | undefined;
   /** By handle what the agent reports, or lately reported, to be wrong with a volume. */
   readonly troubles: Map<string, Trouble>;
-  /** The same for the node's whole way to the storage. */
+  /** The same for the node's whole way to the storage: the driver says that it is gone. */
   storage: Trouble | undefined;
+  /** The same, told from the number of volumes that are bad at once. */
+  most: Trouble | undefined;
+  /** By PV, when the last pod of an episode that used it there ended. */
+  readonly leftAt: Map<string, Instant>;
   /** Our out-of-service taint: since when we see it, and since when it is gone again. */
   outOfServiceSeenAt: Instant | undefined;
   outOfServiceGoneAt: Instant | undefined;
@@ -102,6 +106,8 @@ export interface State {
   readonly kubeletLeases: Map<string, SeenLease>;
   readonly heartbeats: Map<string, SeenLease>;
   readonly memory: Map<string, NodeMemory>;
+  /** By pod uid, since when we see that it is being deleted. */
+  readonly deletingSince: Map<string, Instant>;
   /** By pod uid how its last eviction failed, for what people are told. */
   readonly refusals: Map<string, Outcome>;
   leading: boolean;
@@ -143,6 +149,7 @@ export function initialState(policy: Policy, now: Instant): State {
     kubeletLeases: new Map(),
     heartbeats: new Map(),
     memory: new Map(),
+    deletingSince: new Map(),
     refusals: new Map(),
     leading: false,
     leadingSince: now,
@@ -186,6 +193,8 @@ export function memoryOf(state: State, node: string): NodeMemory {
       report: undefined,
       troubles: new Map(),
       storage: undefined,
+      most: undefined,
+      leftAt: new Map(),
       outOfServiceSeenAt: undefined,
       outOfServiceGoneAt: undefined,
       outOfServiceHelped: false,

@@ -24,7 +24,8 @@ export function observeReport(
   if (memory.report === report) return;
   memory.report = report;
   observeVolumes(state, memory, report, now);
-  memory.storage = storageTrouble(memory.storage, report, now);
+  memory.storage = followed(memory.storage, storageHealth(report), now);
+  memory.most = followed(memory.most, countedHealth(report), now);
   const isTroubled = [...memory.troubles.values()].some(isBadNow) || isBadNow(memory.storage);
   mark(state.troubledNodes, node, isTroubled);
   mark(state.seeingNodes, node, (report?.volumes?.good ?? 0) > 0);
@@ -52,32 +53,45 @@ function observeVolumes(
   }
 }
 
-function storageTrouble(
+/** Trouble of the whole node; `health` is undefined while there is none. */
+function followed(
   before: Trouble | undefined,
-  report: NodeReport | undefined,
+  health: VolumeHealth | undefined,
   now: Instant,
 ): Trouble | undefined {
-  if (report?.storage?.status !== 'unreachable') {
+  if (health === undefined) {
     if (before !== undefined) before.goneAt ??= now;
     return before;
   }
-  const { reason, message } = report.storage;
-  const health = { status: 'Inaccessible', reason, message } as const;
   if (before === undefined) return begun(health, now);
   goOn(before, health, now);
   return before;
 }
 
+function storageHealth(report: NodeReport | undefined): VolumeHealth | undefined {
+  if (report?.storage?.status !== 'unreachable') return undefined;
+  const { reason, message } = report.storage;
+  return { status: 'Inaccessible', reason, message };
+}
+
+function countedHealth(report: NodeReport | undefined): VolumeHealth | undefined {
+  const { good = 0, bad = 0, unknown = 0 } = report?.volumes ?? {};
+  if (bad < 2 || 2 * bad <= good + bad + unknown) return undefined;
+  const message = `${bad} of ${good + bad + unknown} volumes are bad`;
+  return { status: 'Inaccessible', reason: 'MostVolumes', message };
+}
+
 function begun(health: VolumeHealth, now: Instant): Trouble {
-  return { health, since: now, steadySince: now, goneAt: undefined, turns: [now] };
+  const turns = isBad(health) ? [now] : [];
+  return { health, since: now, steadySince: now, goneAt: undefined, turns };
 }
 
 function goOn(trouble: Trouble, health: VolumeHealth, now: Instant): void {
   const returns = trouble.goneAt !== undefined;
   if (trouble.goneAt !== undefined && now - trouble.goneAt >= calmAfterMs) trouble.since = now;
-  if (returns || (isBad(health) && !isBad(trouble.health))) {
+  if (returns || isBad(health) !== isBad(trouble.health)) {
     trouble.steadySince = now;
-    trouble.turns = [...trouble.turns, now].slice(-flapping.turns);
+    if (isBad(health)) trouble.turns = [...trouble.turns, now].slice(-flapping.turns);
   }
   trouble.goneAt = undefined;
   trouble.health = health;
@@ -115,10 +129,39 @@ export function flapsUntil({ turns }: Trouble, now: Instant): Instant | undefine
   return now < until ? until : undefined;
 }
 
-/** The agent lists every bad volume that it counts, and has seen at least one that is well. */
-export function seesGood(report: NodeReport | undefined): boolean {
-  if (report?.volumes === undefined || report.volumes.good === 0) return false;
-  return report.volumes.bad <= report.unhealthy.filter(isBad).length;
+/**
+ * It does not keep anybody from the data any more: for a while already, and somebody has looked
+ * and found the storage well; or there has been nothing to see for a long time.
+ */
+export function isOver(
+  { policy, sources }: State,
+  { report }: NodeMemory,
+  trouble: Trouble,
+  now: Instant,
+): boolean {
+  const { freshSince } = sources.heartbeats;
+  const { goneAt, health, steadySince } = trouble;
+  if (goneAt === undefined) {
+    const isUsable = health.status === 'Degraded' || health.status === 'DataLoss';
+    return isUsable && now - Math.max(steadySince, freshSince) >= calmAfterMs;
+  }
+  const goneMs = now - Math.max(goneAt, freshSince);
+  if (goneMs >= policy.cooldownMs) return true;
+  return goneMs >= calmAfterMs && seesGood(report);
+}
+
+/** When `isOver` may change by time alone. */
+export function overAt({ policy, sources }: State, trouble: Trouble): Instant[] {
+  const from = Math.max(trouble.goneAt ?? trouble.steadySince, sources.heartbeats.freshSince);
+  return [from + calmAfterMs, from + policy.cooldownMs];
+}
+
+/** The agent lists every bad volume that it counts, and something it has seen is well. */
+function seesGood(report: NodeReport | undefined): boolean {
+  if (report?.driver !== 'ok') return false;
+  const { good = 0, bad = 0 } = report.volumes ?? {};
+  if (bad > report.unhealthy.filter(isBad).length) return false;
+  return good > 0 || report.storage?.status === 'ok';
 }
 
 function mark(set: Set<string>, node: string, is: boolean): void {

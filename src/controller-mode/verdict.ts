@@ -1,7 +1,9 @@
 import type { Instant } from '../shared/clock.ts';
 import type { NodeReport } from '../shared/record.ts';
 import { defaultLeaseDurationMs, driverDownAfterMs, renewalsPerLease } from './policy.ts';
+import { type Overview, overviewOf } from './scope.ts';
 import { type SeenLease, type State, memoryOf } from './state.ts';
+import { type StorageFinding, storageFinding } from './storage-verdict.ts';
 import { attachmentsOn } from './volumes.ts';
 
 export type VerdictKind =
@@ -24,16 +26,23 @@ export interface Verdict {
   readonly since: Instant;
   /** When silence alone would change the verdict. */
   readonly changesAt: Instant | undefined;
+  /** Of `StorageLost`: the volumes that cannot be used there, by handle. */
+  readonly handles?: ReadonlySet<string>;
 }
 
 /** The verdicts that begin an episode. */
 export function isFailed(verdict: Verdict): boolean {
-  return verdict.kind === 'Lost' || verdict.kind === 'KubeletDead' || verdict.kind === 'Gone';
+  return isDead(verdict) || verdict.kind === 'StorageLost';
+}
+
+/** Nobody is left on the node who could end a pod in order. */
+export function isDead({ kind }: Verdict): boolean {
+  return kind === 'Lost' || kind === 'KubeletDead' || kind === 'Gone';
 }
 
 /** The verdicts that count for the storm guard: Lost alone would let the first of many through. */
 export function isTroubled(verdict: Verdict): boolean {
-  return isFailed(verdict) || verdict.kind === 'Suspect' || verdict.kind === 'StorageLost';
+  return isFailed(verdict) || verdict.kind === 'Suspect';
 }
 
 /** All silences of one node, on our clock and never older than our own unbroken view. */
@@ -53,13 +62,18 @@ interface Evidence {
  * The verdict table of one node. Everything is timed from the moment *we* saw a Lease change;
  * renewTime itself is another machine's clock and is only compared for change.
  */
-export function verdictOf(state: State, nodeName: string, now: Instant): Verdict {
+export function verdictOf(
+  state: State,
+  nodeName: string,
+  now: Instant,
+  overview: Overview = overviewOf(state, now),
+): Verdict {
   const node = state.nodes.get(nodeName);
   if (node === undefined) return gone(state, nodeName);
   const evidence = evidenceOf(state, nodeName, now);
   const agentSilence = now - evidence.agentSilentSince;
   if (evidence.agent !== undefined && agentSilence < 2 * evidence.beatMs) {
-    return agentFresh(state, nodeName, evidence);
+    return agentFresh(state, nodeName, evidence, overview);
   }
   if (agentSilence < state.policy.lostAfterMs) return agentQuiet(state, evidence);
   return agentSilent(state, nodeName, evidence);
@@ -98,23 +112,15 @@ function gone(state: State, nodeName: string): Verdict {
     : { kind: 'Unknown', reason: 'no-node', since, changesAt: undefined };
 }
 
-function agentFresh(state: State, nodeName: string, evidence: Evidence): Verdict {
+function agentFresh(
+  state: State,
+  nodeName: string,
+  evidence: Evidence,
+  overview: Overview,
+): Verdict {
   const { now, kubeletSilentSince, agentSilentSince, beatMs, renewMs, report } = evidence;
   const quietAt = agentSilentSince + 2 * beatMs;
-  if (now < kubeletSilentAt(evidence)) {
-    const changesAt = Math.min(quietAt, kubeletSilentAt(evidence));
-    const firstBadAt = state.memory.get(nodeName)?.driverBadSince;
-    if (firstBadAt === undefined) {
-      return { kind: 'Alive', reason: 'heartbeat', since: agentSilentSince, changesAt };
-    }
-    // In a gap of our view the driver may have been well.
-    const badSince = Math.max(firstBadAt, state.sources.heartbeats.freshSince);
-    const downAt = badSince + driverDownAfterMs;
-    const reason = `driver-${report?.driver ?? 'silent'}`;
-    return now < downAt
-      ? { kind: 'Alive', reason, since: badSince, changesAt: Math.min(changesAt, downAt) }
-      : { kind: 'DriverDown', reason, since: badSince, changesAt };
-  }
+  if (now < kubeletSilentAt(evidence)) return bothFresh(state, nodeName, evidence, overview);
   // Three renewals at least: kubelet itself retries with a back-off of up to 7 s.
   const deadAt = kubeletSilentSince + Math.max(state.policy.kubeletLostAfterMs, 3 * renewMs);
   const dead = report?.kubelet === 'dead';
@@ -133,6 +139,44 @@ function agentFresh(state: State, nodeName: string, evidence: Evidence): Verdict
     since: kubeletSilentSince,
     changesAt,
   };
+}
+
+/** Agent and kubelet live; what the agent reports of the driver and of its volumes counts. */
+function bothFresh(
+  state: State,
+  nodeName: string,
+  evidence: Evidence,
+  overview: Overview,
+): Verdict {
+  const { now, agentSilentSince, beatMs, report } = evidence;
+  const changesAt = Math.min(agentSilentSince + 2 * beatMs, kubeletSilentAt(evidence));
+  const firstBadAt = state.memory.get(nodeName)?.driverBadSince;
+  if (firstBadAt === undefined) {
+    const finding = storageFinding(state, nodeName, now, overview);
+    const first = Math.min(changesAt, finding.changesAt ?? changesAt);
+    return ofStorage(finding, { since: agentSilentSince, changesAt: first });
+  }
+  // In a gap of our view the driver may have been well.
+  const badSince = Math.max(firstBadAt, state.sources.heartbeats.freshSince);
+  const downAt = badSince + driverDownAfterMs;
+  const reason = `driver-${report?.driver ?? 'silent'}`;
+  return now < downAt
+    ? { kind: 'Alive', reason, since: badSince, changesAt: Math.min(changesAt, downAt) }
+    : { kind: 'DriverDown', reason, since: badSince, changesAt };
+}
+
+function ofStorage(
+  { kind, reason, since, handles }: StorageFinding,
+  alive: Pick<Verdict, 'since' | 'changesAt'>,
+): Verdict {
+  switch (kind) {
+    case 'well':
+      return { kind: 'Alive', reason, ...alive };
+    case 'troubled':
+      return { kind: 'Alive', reason, since, changesAt: alive.changesAt };
+    case 'lost':
+      return { kind: 'StorageLost', reason, since, changesAt: alive.changesAt, handles };
+  }
 }
 
 function agentQuiet(state: State, evidence: Evidence): Verdict {

@@ -9,6 +9,7 @@ import {
 } from '../shared/record.ts';
 import type { ActionOf, AttachmentTarget, LeaseTarget } from './actions.ts';
 import * as api from './requests.ts';
+import { stillReports } from './trouble.ts';
 
 /**
  * Begins an episode: looks once more, consistently, and then writes the record by compare-and-swap
@@ -51,14 +52,28 @@ export function* beginEpisode(action: ActionOf<'BeginEpisode'>, wallTime: string
 
 /** Whether the heartbeat that was found speaks against the verdict. */
 function contradicts(
-  { heartbeat, renewed }: ActionOf<'BeginEpisode'>,
+  { heartbeat, renewed, driver, troubled = [] }: ActionOf<'BeginEpisode'>,
   found: JsonObject | undefined,
 ): boolean {
   if (api.resourceVersionOf(found) === heartbeat.resourceVersion || renewed === 'anything') {
     return false;
   }
+  if (renewed === 'storage-lost') return !stillTroubled(found, driver, troubled, 'all');
   const report = decodeNodeReport(api.annotationsOf(found)[reportAnnotation]);
   return renewed === undefined || report?.kubelet !== 'dead';
+}
+
+/** Whether the report on this heartbeat Lease says of these volumes that they are bad. */
+export function stillTroubled(
+  lease: JsonObject | undefined,
+  driver: string,
+  handles: readonly string[],
+  which: 'all' | 'any',
+): boolean {
+  const report = decodeNodeReport(api.annotationsOf(lease)[reportAnnotation]);
+  if (report === undefined) return false;
+  const troubled = handles.filter((handle) => stillReports(driver, report, handle));
+  return troubled.length > 0 && (which === 'any' || troubled.length === handles.length);
 }
 
 /** A node that never had an agent has no heartbeat Lease yet; the record needs a place. */
@@ -183,7 +198,15 @@ export function* standingRecord(
   epoch: string,
   phases: readonly FenceRecord['phase'][],
 ): Generator<Effect, Outcome | undefined, Reply> {
-  const found = yield* api.get('leases', heartbeat);
+  return standingIn(yield* api.get('leases', heartbeat), epoch, phases);
+}
+
+/** The same of a Lease that was just read. */
+export function standingIn(
+  found: api.Found,
+  epoch: string,
+  phases: readonly FenceRecord['phase'][],
+): Outcome | undefined {
   if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the fence record');
   const record = recordIn(found.body);
   if (record?.epoch !== epoch) return failed('OTHER_EPOCH', 'the fence record is another one');

@@ -14,6 +14,8 @@ const settings: Readonly<Record<ActionKind, [requests: number, set: (w: StoreWor
   Hold: [5, (w) => begun(w, 'Intent')],
   UndoHold: [3, (w) => w.hold('begun')],
   VerifyRevoked: [1, (w) => begun(w, 'Fenced')],
+  ConfirmHealth: [1, () => undefined],
+  EndPod: [3, (w) => begun(w, 'Intent')],
   Evict: [4, (w) => begun(w, 'Fenced')],
   DropHold: [
     3,
@@ -30,8 +32,10 @@ const interruptions = kinds.flatMap((kind) =>
   Array.from({ length: settings[kind][0] + 1 }, (_, request) => [kind, request] as const),
 );
 
-/** All but the one that asks the driver. */
-const toTheApi = interruptions.filter(([kind]) => kind !== 'VerifyRevoked');
+/** All but those that ask the driver. */
+const toTheApi = interruptions.filter(
+  ([kind]) => kind !== 'VerifyRevoked' && kind !== 'ConfirmHealth',
+);
 
 function begun(world: StoreWorld, phase: 'Intent' | 'Fenced'): void {
   world.record({ phase });

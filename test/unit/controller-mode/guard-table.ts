@@ -9,6 +9,7 @@ import {
   policyAnnotation,
 } from '../../../src/shared/names.ts';
 import { driver, otherDriver } from './views.ts';
+import { StorageWorld } from './storage-world.ts';
 import { World } from './world.ts';
 
 /** What makes the guard hold, in a world whose labelled pod web-0 is on node n1. */
@@ -20,11 +21,14 @@ export interface Row {
   readonly policy?: Partial<Policy>;
   /** Before n1 is lost. */
   readonly before?: (world: World) => void;
+  /** A cluster in which n1 has failed in another way than by being lost. */
+  readonly failed?: () => World;
   /** After n1 is lost. */
   readonly after?: (world: World) => void;
 }
 
-export function worldOf({ policy, before, after }: Partial<Row>): World {
+export function worldOf({ policy, before, failed, after }: Partial<Row>): World {
+  if (failed !== undefined) return failed();
   const world = World.healthy(5, policy);
   world.workload('web-0', 'n1');
   before?.(world);
@@ -113,6 +117,20 @@ export const table: readonly Row[] = [
     'the driver has not said what it can': {
       after: (w) => {
         w.state.capabilities = undefined;
+      },
+    },
+  }),
+  ...rows('flapping', {
+    'its volume has turned bad for the fourth time in ten minutes': {
+      failed: () => {
+        const world = StorageWorld.stored('none');
+        world.workload('web-0', 'n1');
+        for (let turn = 0; turn < 4; turn += 1) {
+          world.well('n1');
+          world.pass(60_000);
+          world.sick('n1', ['web-0']);
+        }
+        return world.pass(30_000);
       },
     },
   }),

@@ -165,7 +165,7 @@ describe('nothing holds', () => {
 describe('each guard', () => {
   it.each(table)('$guard holds when $when', (row) => {
     const world = worldOf(row);
-    expect(world.verdict('n1').kind).toBe('Lost');
+    expect(world.verdict('n1').kind).toBe(row.guard === 'flapping' ? 'StorageLost' : 'Lost');
     expect(begun(world)).not.toContain('n1');
     expect(world.words('FailoverHeld', 'web-0')).toEqual([row.guard]);
   });
@@ -189,6 +189,7 @@ describe('each guard', () => {
       'paused',
       'storm',
       'unfenceable',
+      'flapping',
       'foreign-volume',
       'retain',
       'not-movable',

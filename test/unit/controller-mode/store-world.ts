@@ -283,6 +283,10 @@ export function actionFor(kind: ActionKind, world: StoreWorld): Action {
       const asked = [{ handle: 'vol-web-0', nodeId: 'id-n1', uid: attachmentUid }];
       return action(kind, '', { node, epoch, volumes: asked });
     }
+    case 'ConfirmHealth':
+      return action(kind, '', { node, handle: 'vol-web-0' });
+    case 'EndPod':
+      return action(kind, '', { node, pod, heartbeat, epoch, graceMs: 5_000, troubled: [] });
     case 'Evict':
       return action(kind, '', { node, pod, heartbeat, epoch });
     case 'DropHold':

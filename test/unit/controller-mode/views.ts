@@ -179,10 +179,13 @@ export function stepOf(action: Action): string {
       return `${action.kind} ${action.attachment.name}`;
     case 'MarkPod':
     case 'UnmarkPod':
+    case 'EndPod':
     case 'Evict':
       return `${action.kind} ${keyOf(action.pod)}`;
     case 'UpdateRecord':
       return `${action.kind} ${action.record.phase}`;
+    case 'ConfirmHealth':
+      return `${action.kind} ${action.handle}`;
     case 'BeginEpisode':
     case 'RemoveRecord':
     case 'VerifyRevoked':

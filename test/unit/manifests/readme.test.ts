@@ -195,7 +195,7 @@ describe('what you see', () => {
   it('lists every Event reason', () => {
     const source = readFileSync('src/controller-mode/notices.ts', 'utf8');
     const literal = [...source.matchAll(/'((?:Failover|Node|Volume)[A-Z]\w+)'/g)];
-    const verdicts = ['Lost', 'KubeletDead', 'AgentDown', 'DriverDown'].map(
+    const verdicts = ['Lost', 'KubeletDead', 'StorageLost', 'AgentDown', 'DriverDown'].map(
       (kind) => `Node${kind}`,
     );
     const reasons = new Set([...literal.map(([, reason]) => reason), ...verdicts]);

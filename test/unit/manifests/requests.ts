@@ -185,6 +185,16 @@ const actions: { readonly [Kind in ActionKind]: ActionOf<Kind> } = {
   ClearTaint: { ...common, kind: 'ClearTaint', nodeUid: 'u', taint },
   Hold: { ...common, ...attachment, kind: 'Hold' },
   VerifyRevoked: { ...common, kind: 'VerifyRevoked', epoch, volumes: [] },
+  ConfirmHealth: { ...common, kind: 'ConfirmHealth', handle: 'h' },
+  EndPod: {
+    ...common,
+    kind: 'EndPod',
+    pod,
+    heartbeat,
+    epoch,
+    graceMs: 5000,
+    troubled: [],
+  },
   Evict: { ...common, kind: 'Evict', pod, heartbeat, epoch },
   DropHold: { ...common, ...attachment, kind: 'DropHold' },
   UndoHold: {

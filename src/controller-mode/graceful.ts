@@ -1,0 +1,90 @@
+import type { PodView } from '../shared/model.ts';
+import type { FencedVolume } from '../shared/record.ts';
+import { action } from './actions.ts';
+import { candidatesFor } from './confirm.ts';
+import { type Episode, hasOwnTaint } from './episode.ts';
+import { type Hold, hold } from './hold.ts';
+import { podWaits } from './notices.ts';
+import { isFinished, ourVolumes } from './volumes.ts';
+import type { Wanted } from './wanted.ts';
+
+/** A kubelet says which volumes it has in use once in 10 s (nodeStatusUpdateFrequency). */
+const unmountPatienceMs = 10_000;
+
+/**
+ * The way of a live node: its kubelet works, so a pod that has lost its storage there is ended in
+ * order, and whatever lets go by itself needs no fence. Begins when our taint stands, so that the
+ * replacement does not come back.
+ */
+export function endInOrder(
+  episode: Episode,
+  held: ReadonlyMap<string, Hold>,
+  wanted: Wanted,
+): void {
+  const { situation, verdict, record, heartbeat } = episode;
+  const { state, nodeName } = situation;
+  if (verdict.kind !== 'StorageLost' || record.phase === 'Moved') return;
+  if (episode.node !== undefined && !hasOwnTaint(episode)) return;
+  const concerned = concernedIn(episode);
+  for (const { pod } of episode.members) {
+    if (isFinished(pod) || pod.deleting || held.has(pod.uid) || !concerned.has(pod.uid)) continue;
+    const target = { namespace: pod.namespace, name: pod.name, uid: pod.uid };
+    wanted.actions.push(
+      action('EndPod', pod.uid, {
+        node: nodeName,
+        pod: target,
+        heartbeat,
+        epoch: record.epoch,
+        graceMs: state.policy.gracefulTimeoutMs,
+        troubled: ourVolumes(state, pod)
+          .map(({ handle }) => handle)
+          .filter((handle) => verdict.handles?.has(handle)),
+      }),
+    );
+    tellRefusal(episode, pod, wanted);
+  }
+}
+
+function tellRefusal(episode: Episode, pod: PodView, wanted: Wanted): void {
+  const trouble = episode.situation.state.refusals.get(pod.uid);
+  if (trouble === undefined || trouble.kind === 'Done') return;
+  const detail = `the API answered ${trouble.code}: ${trouble.detail}`;
+  wanted.notices.push(podWaits(episode, pod, hold('eviction-refused', detail)));
+}
+
+function concernedIn({ situation, verdict }: Episode): ReadonlySet<string> {
+  const { state, nodeName } = situation;
+  return new Set(candidatesFor(state, nodeName, verdict).map(({ uid }) => uid));
+}
+
+/**
+ * Whether a volume of a node whose kubelet works is taken away by force: its pods were asked to end
+ * and have not, or they have and the kubelet does not get the volume off.
+ */
+export function mayForce(
+  episode: Episode,
+  volume: FencedVolume,
+  users: readonly PodView[],
+  wanted: Wanted,
+): boolean {
+  const { situation, verdict, memory } = episode;
+  const { state, now } = situation;
+  if (users.length === 0) {
+    if (verdict.handles?.has(volume.handle) !== true) return false;
+    const leftAt = memory.leftAt.get(volume.pv) ?? memory.recordSeenAt;
+    return isDue(leftAt + unmountPatienceMs, now, wanted);
+  }
+  const concerned = concernedIn(episode);
+  return users.every((pod) => {
+    const endingSince = state.deletingSince.get(pod.uid);
+    if (endingSince === undefined || !concerned.has(pod.uid)) return false;
+    const from = Math.max(endingSince, memory.recordSeenAt);
+    return isDue(from + state.policy.gracefulTimeoutMs, now, wanted);
+  });
+}
+
+function isDue(at: number, now: number, wanted: Wanted): boolean {
+  if (now >= at) return true;
+  wanted.wakeAt.push(at);
+  return false;
+}

@@ -1,0 +1,45 @@
+import type { Instant } from '../shared/clock.ts';
+import { keyOf } from '../shared/model.ts';
+import type { Outcome } from '../shared/outcome.ts';
+import type { Action, ActionOf } from './actions.ts';
+import { type State, groupOf, memoryOf } from './state.ts';
+import { observeConfirmation } from './storage-view.ts';
+
+/** What became of an action of ours, as far as it tells more than its effect will. */
+export function observeSettled(
+  state: State,
+  settled: Action,
+  outcome: Outcome,
+  now: Instant,
+): void {
+  if (settled.kind === 'Evict' || settled.kind === 'EndPod') {
+    observeEviction(state, settled, outcome);
+  }
+  if (settled.kind === 'ConfirmHealth') {
+    observeConfirmation(state, settled.handle, outcome, now);
+  }
+  if (outcome.kind !== 'Done') return;
+  const memory = memoryOf(state, settled.node);
+  if (settled.kind === 'VerifyRevoked') {
+    const uids = outcome.only ?? settled.volumes.map(({ uid }) => uid);
+    for (const uid of uids) memory.revoked.add(uid);
+  }
+  if (settled.kind === 'MarkPod') {
+    const pod = state.pods.get(keyOf(settled.pod));
+    const group = pod === undefined ? keyOf(settled.pod) : groupOf(pod);
+    const joined = memory.joined.get(group) ?? { first: new Set(), later: new Set() };
+    joined[memory.recordPhase === 'Intent' ? 'first' : 'later'].add(settled.pod.uid);
+    memory.joined.set(group, joined);
+  }
+}
+
+/** Kept only as long as the pod is there, so that nothing piles up. */
+function observeEviction(
+  state: State,
+  { pod }: ActionOf<'Evict' | 'EndPod'>,
+  outcome: Outcome,
+): void {
+  const isThere = state.pods.get(keyOf(pod))?.uid === pod.uid;
+  if (isThere && outcome.kind !== 'Done') state.refusals.set(pod.uid, outcome);
+  else state.refusals.delete(pod.uid);
+}
