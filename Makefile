@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # npm's own note of what is installed: older than the lock file means out of date.
 installed := node_modules/.package-lock.json
 
-.PHONY: test check e2e demo bundle
+.PHONY: test check e2e e2e-real demo bundle
 
 test: $(installed)
 	@node test/run.ts all
@@ -15,6 +15,10 @@ check: $(installed)
 # Needs Go, or KUBEBUILDER_ASSETS, to have a real control plane.
 e2e: $(installed)
 	@node test/run.ts e2e
+
+# Needs root, and cgroup version 1; installs Debian packages, builds kubelet and containerd.
+e2e-real: $(installed)
+	@node test/run.ts real
 
 demo: bundle
 	@node test/demo/demo.ts

@@ -1,6 +1,6 @@
 /**
- * Runs the stages of `npm run check`, `npm test` or `make e2e`, all of them even if one fails, and
- * closes with one line for the whole: `N passed, N failed`.
+ * Runs the stages of `npm run check`, `npm test`, `make e2e` or `make e2e-real`, all of them even
+ * if one fails, and closes with one line for the whole: `N passed, N failed`.
  */
 import { spawnSync } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -9,9 +9,10 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { whyNoBinaries } from './cluster/binaries.ts';
 import { usedRightsVariable } from './cluster/used-rights-variable.ts';
+import { whyNoRealMachines } from './real/host.ts';
 
-/** `check` is what runs before each commit; `e2e` needs a real control plane. */
-type Plan = 'check' | 'all' | 'e2e';
+/** `check` is what runs before each commit; `e2e` needs a real control plane, `real` real machines. */
+type Plan = 'check' | 'all' | 'e2e' | 'real';
 
 interface Stage {
   readonly name: string;
@@ -20,6 +21,8 @@ interface Stage {
   readonly run: { readonly command: readonly string[] } | { readonly tests: readonly string[] };
   /** With a real control plane, which is started for the stage. */
   readonly cluster?: true;
+  /** With real machines, in namespaces of its own. */
+  readonly machines?: true;
   /** How many files of tests run at a time; default: one less than there are processors. */
   readonly workers?: number;
   /** What hangs for so long is not slow but stuck; default 15. */
@@ -43,7 +46,11 @@ const stages: readonly Stage[] = [
     plans: early,
     run: { tests: ['test/unit', 'test/architecture.test.ts'] },
   },
-  { name: 'bundle', plans: [...late, 'e2e'], run: { command: ['node', 'build/bundle.ts'] } },
+  {
+    name: 'bundle',
+    plans: [...late, 'e2e', 'real'],
+    run: { command: ['node', 'build/bundle.ts'] },
+  },
   { name: 'the bundle at work', plans: late, run: { tests: ['test/bundle.test.ts'] } },
   // They wait far more than they work: for silence, for leases that run out, for a release.
   { name: 'scenarios', plans: late, run: { tests: ['test/scenarios'] }, workers: 2 },
@@ -84,6 +91,20 @@ const stages: readonly Stage[] = [
     run: { command: ['node', 'test/cluster/used-rights.ts'] },
     cluster: true,
   },
+  {
+    name: 'build of control plane and nodes',
+    plans: ['real'],
+    run: { command: ['node', 'test/real/prepare.ts'] },
+    machines: true,
+    timeoutMinutes: 60,
+  },
+  {
+    name: 'on real machines',
+    plans: ['real'],
+    run: { tests: ['test/real'] },
+    machines: true,
+    timeoutMinutes: 60,
+  },
 ];
 
 interface Count {
@@ -105,8 +126,8 @@ process.once('exit', () => {
 });
 
 function main(plan: string | undefined): void {
-  if (plan !== 'check' && plan !== 'all' && plan !== 'e2e') {
-    console.error('usage: node test/run.ts check|all|e2e');
+  if (plan !== 'check' && plan !== 'all' && plan !== 'e2e' && plan !== 'real') {
+    console.error('usage: node test/run.ts check|all|e2e|real');
     process.exit(2);
   }
   const notRun: string[] = [];
@@ -114,7 +135,7 @@ function main(plan: string | undefined): void {
     .filter((stage) => stage.plans.includes(plan))
     .map((stage) => {
       console.log(`\n=== ${stage.name}`);
-      const obstacle = stage.cluster === true ? whyNoBinaries() : undefined;
+      const obstacle = obstacleTo(stage);
       if (obstacle !== undefined) notRun.push(`NOT RUN: ${stage.name}: ${obstacle}`);
       const count = obstacle === undefined ? runStage(stage) : skipped(1);
       console.log(`=== ${stage.name}: ${count.passed} passed, ${count.failed} failed`);
@@ -125,6 +146,12 @@ function main(plan: string | undefined): void {
   const failed = counts.reduce((sum, count) => sum + count.failed, 0);
   console.log(['', ...notRun, `${passed} passed, ${failed} failed`].join('\n'));
   process.exitCode = failed === 0 ? 0 : 1;
+}
+
+/** Why the stage cannot run here, in one line. */
+function obstacleTo({ cluster, machines }: Stage): string | undefined {
+  if (machines === true) return whyNoRealMachines();
+  return cluster === true ? whyNoBinaries() : undefined;
 }
 
 /** Nobody reads "skipped" in a log of CI, so there a skipped test is a failed one. */
@@ -163,7 +190,7 @@ interface JestReport {
 }
 
 function runJest(stage: Stage, tests: readonly string[], timeoutMs: number): Count {
-  const cluster = stage.cluster === true;
+  const alone = stage.cluster === true || stage.machines === true;
   const folder = mkdtempSync(join(tmpdir(), 'csi-failover-tests-'));
   try {
     const report = join(folder, 'report.json');
@@ -174,12 +201,11 @@ function runJest(stage: Stage, tests: readonly string[], timeoutMs: number): Cou
       '--json',
       `--outputFile=${report}`,
       // What is measured there has the computer to itself.
-      ...(cluster ? ['--runInBand'] : []),
+      ...(alone ? ['--runInBand'] : []),
       ...(stage.workers === undefined ? [] : [`--maxWorkers=${stage.workers}`]),
       ...tests,
     ];
-    const parameters = cluster ? ['test/cluster/with-cluster.ts', 'node', ...jest] : jest;
-    const succeeded = execute('node', parameters, timeoutMs);
+    const succeeded = execute('node', [...within(stage), ...jest], timeoutMs);
     return countJest(JSON.parse(readFileSync(report, 'utf8')) as JestReport, succeeded);
   } catch (error) {
     console.error(`jest left no report: ${String(error)}`);
@@ -187,6 +213,12 @@ function runJest(stage: Stage, tests: readonly string[], timeoutMs: number): Cou
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What starts the tests in their surroundings. */
+function within({ cluster, machines }: Stage): readonly string[] {
+  if (machines === true) return ['test/real/in-namespaces.ts', 'node'];
+  return cluster === true ? ['test/cluster/with-cluster.ts', 'node'] : [];
 }
 
 function countJest(report: JestReport, succeeded: boolean): Count {

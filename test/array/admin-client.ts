@@ -77,6 +77,11 @@ export class ArrayAdmin {
     return this.#call('management', { management });
   }
 
+  /** Writes what is on the volume to a file, where the array can. */
+  save(handle: string, file: string): Promise<AdminAnswer> {
+    return this.#call('save', { handle, file });
+  }
+
   journal(): Promise<JournalEntry[]> {
     return this.#call('journal', {});
   }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
+import { writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import type {
   AdminAnswer,
@@ -19,6 +20,7 @@ export interface AdminRequest {
   readonly mode?: UnpublishMode;
   readonly state?: VolumeState;
   readonly management?: Management;
+  readonly file?: string;
 }
 
 /** What a driver calls; the rest is for tests, which an outage of the administration is not for. */
@@ -71,6 +73,16 @@ export class AdminServer {
     response.end(JSON.stringify(result));
   }
 
+  /** What stands on the volume, as a file that others can look into. */
+  #save(handle: string, file: string): AdminAnswer {
+    const contents = this.#array.contents(handle);
+    if (contents === undefined) {
+      return { kind: 'error', code: 'NOT_FOUND', message: `no volume ${handle}` };
+    }
+    writeFileSync(file, contents);
+    return { kind: 'ok' };
+  }
+
   #call(call: string, body: AdminRequest): unknown {
     const { handle = '', nodeId = '', sizeBytes = defaultSizeBytes, path = 'ok', mode } = body;
     if (managed.includes(call)) {
@@ -99,6 +111,8 @@ export class AdminServer {
       case 'management':
         this.#array.management = body.management ?? 'ok';
         return { kind: 'ok' };
+      case 'save':
+        return this.#save(handle, body.file ?? '');
       case 'journal':
         return this.#array.journal;
       case 'records':

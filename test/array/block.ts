@@ -3,6 +3,12 @@ import { Buffer } from 'node:buffer';
 /** Writers write whole blocks and say in each who they are, so that the array can tell them apart. */
 export const blockBytes = 512;
 
+/**
+ * In a file a record fills a page of the page cache: with smaller ones the kernel would write the
+ * records before it once more, and the array would take them for writes.
+ */
+export const fileRecordBytes = 4096;
+
 const magic = Buffer.from('CSIFOBK1', 'latin1');
 
 export interface BlockHeader {

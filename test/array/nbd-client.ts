@@ -88,6 +88,11 @@ export class NbdClient {
     await this.#request(nbd.commands.write, offset, data.length, data);
   }
 
+  /** What stands there is of no use any more; this array keeps it. */
+  async trim(offset: number, length: number): Promise<void> {
+    await this.#request(nbd.commands.trim, offset, length);
+  }
+
   async flush(): Promise<void> {
     await this.#request(nbd.commands.flush, 0, 0);
   }

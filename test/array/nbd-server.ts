@@ -182,7 +182,9 @@ class NbdConnection {
     if (header.readUInt32BE() !== nbd.requestMagic) throw new Error('not a request');
     const type = header.readUInt16BE(6);
     const length = header.readUInt32BE(24);
-    if (length > nbd.maxRequestBytes) throw new Error('a request too long');
+    // A trim carries no data, and may name the whole disk.
+    const carries = type !== nbd.commands.trim;
+    if (carries && length > nbd.maxRequestBytes) throw new Error('a request too long');
     const data = await this.#reader.read(type === nbd.commands.write ? length : 0);
     const offset = Number(header.readBigUInt64BE(16));
     return { type, cookie: header.subarray(8, 16), offset, length, data };

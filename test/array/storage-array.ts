@@ -201,6 +201,12 @@ export class StorageArray {
     return this.#volumes.get(handle)?.disk.sizeBytes;
   }
 
+  /** Everything that is on the disk, whoever may read it. */
+  contents(handle: string): Buffer | undefined {
+    const disk = this.#volumes.get(handle)?.disk;
+    return disk?.read(0, disk.sizeBytes);
+  }
+
   read(handle: string, nodeId: string, offset: number, length: number): Buffer | IoError {
     const volume = this.#volumes.get(handle);
     if (volume === undefined) return 'ENOENT';

@@ -1,5 +1,5 @@
 /**
- * The executables of the test cluster: built from the Go modules beside this file, once per version
+ * The executables of the test cluster and of its real nodes: built from the Go modules beside this file, once per version
  * of their go.mod and go.sum, into a cache outside the tree. `KUBEBUILDER_ASSETS`, the convention of
  * controller-runtime's envtest, names a folder whose executables are used instead.
  */
@@ -29,9 +29,14 @@ export type BinaryName =
   | 'kubectl'
   | 'mock-driver';
 
+/** What a real node runs; runc is Debian's, because seccomp needs cgo. */
+export type NodeBinaryName = 'containerd' | 'containerd-shim-runc-v2' | 'ctr' | 'kubelet';
+
+type AnyName = BinaryName | NodeBinaryName;
+
 interface Source {
   /** The folder here that holds the Go module. */
-  readonly module: 'csi' | 'k8s' | 'mock';
+  readonly module: 'containerd' | 'csi' | 'k8s' | 'mock';
   readonly package: string;
 }
 
@@ -58,31 +63,64 @@ const sources: Readonly<Record<BinaryName, Source>> = {
   },
 };
 
-/** All of them, in the order in which they are built. */
-export const binaryNames = Object.keys(sources) as readonly BinaryName[];
+const containerd = 'github.com/containerd/containerd/v2/cmd';
+
+const nodeSources: Readonly<Record<NodeBinaryName, Source>> = {
+  kubelet: { module: 'k8s', package: 'k8s.io/kubernetes/cmd/kubelet' },
+  containerd: { module: 'containerd', package: `${containerd}/containerd` },
+  'containerd-shim-runc-v2': {
+    module: 'containerd',
+    package: `${containerd}/containerd-shim-runc-v2`,
+  },
+  ctr: { module: 'containerd', package: `${containerd}/ctr` },
+};
+
+/** In the order in which they are built. */
+const clusterNames = Object.keys(sources) as readonly BinaryName[];
+const nodeNames = Object.keys(nodeSources) as readonly NodeBinaryName[];
 
 /** Two are never built at the same time: linking one of them takes gigabytes. */
 export type Binaries = Readonly<Record<BinaryName, string>>;
+export type NodeBinaries = Readonly<Record<NodeBinaryName, string>>;
+
+type Say = (line: string) => void;
 
 /** The paths of all executables; rejects, naming those that are missing, where they cannot be had. */
-export async function ensureBinaries(
-  say: (line: string) => void = (line) => process.stderr.write(`${line}\n`),
-): Promise<Binaries> {
-  const obstacle = whyNoBinaries();
+export async function ensureBinaries(say?: Say): Promise<Binaries> {
+  return await ensure(clusterNames, say);
+}
+
+export async function ensureNodeBinaries(say?: Say): Promise<NodeBinaries> {
+  return await ensure(nodeNames, say);
+}
+
+async function ensure<N extends AnyName>(
+  names: readonly N[],
+  say: Say = (line) => process.stderr.write(`${line}\n`),
+): Promise<Readonly<Record<N, string>>> {
+  const obstacle = obstacleTo(names);
   if (obstacle !== undefined) throw new Error(obstacle);
-  const toBuild = missing();
+  const toBuild = missing(names);
   for (const [index, name] of toBuild.entries()) {
     say(`building ${name} (${index + 1} of ${toBuild.length})`);
     const start = performance.now();
     await build(name);
     say(`built ${name} in ${((performance.now() - start) / 1000).toFixed(0)} s`);
   }
-  return Object.fromEntries(binaryNames.map((name) => [name, found(name)])) as Binaries;
+  return Object.fromEntries(names.map((name) => [name, found(name)])) as Record<N, string>;
 }
 
 /** Why `ensureBinaries` would fail here, in one sentence; undefined if it would not. */
 export function whyNoBinaries(): string | undefined {
-  const names = missing();
+  return obstacleTo(clusterNames);
+}
+
+export function whyNoNodeBinaries(): string | undefined {
+  return obstacleTo(nodeNames);
+}
+
+function obstacleTo(all: readonly AnyName[]): string | undefined {
+  const names = missing(all);
   if (names.length === 0 || onPath('go') !== undefined) return undefined;
   const assets = process.env['KUBEBUILDER_ASSETS'];
   const place =
@@ -90,18 +128,22 @@ export function whyNoBinaries(): string | undefined {
   return `no ${names.join(', ')}: Go is not installed, and ${place}`;
 }
 
-function missing(): readonly BinaryName[] {
-  return binaryNames.filter((name) => found(name) === undefined);
+function missing(names: readonly AnyName[]): readonly AnyName[] {
+  return names.filter((name) => found(name) === undefined);
 }
 
-function found(name: BinaryName): string | undefined {
+function sourceOf(name: AnyName): Source {
+  return { ...sources, ...nodeSources }[name];
+}
+
+function found(name: AnyName): string | undefined {
   const assets = process.env['KUBEBUILDER_ASSETS'];
   const ready = assets === undefined ? undefined : executable(join(assets, name));
-  return ready ?? executable(join(cacheFolder(sources[name].module), name));
+  return ready ?? executable(join(cacheFolder(sourceOf(name).module), name));
 }
 
-async function build(name: BinaryName): Promise<void> {
-  const { module, package: target } = sources[name];
+async function build(name: AnyName): Promise<void> {
+  const { module, package: target } = sourceOf(name);
   const folder = cacheFolder(module);
   mkdirSync(folder, { recursive: true });
   const scratch = mkdtempSync(join(folder, 'building-'));
@@ -112,6 +154,7 @@ async function build(name: BinaryName): Promise<void> {
       '-mod=readonly',
       '-trimpath',
       '-buildvcs=false',
+      ...buildTags(module),
       `-ldflags=${linkerFlags(module)}`,
       `-o=${output}`,
       target,
@@ -134,6 +177,11 @@ async function go(cwd: string, args: readonly string[]): Promise<void> {
     child.once('exit', resolve);
   });
   if (code !== 0) throw new Error(`go ${args.at(-1)} in ${cwd}: exit code ${code}`);
+}
+
+/** Of containerd's snapshotters one is enough; the others want headers of C. */
+function buildTags(module: Source['module']): readonly string[] {
+  return module === 'containerd' ? ['-tags=no_btrfs,no_devmapper,no_zfs'] : [];
 }
 
 /**

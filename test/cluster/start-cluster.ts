@@ -44,6 +44,8 @@ export type ClusterUser = keyof typeof users | { readonly node: string };
 export interface ClusterOptions {
   /** False: etcd and API server alone; pods need no service account there. */
   readonly controllers?: boolean;
+  /** Where machines with a network of their own find the API server; default: on loopback only. */
+  readonly api?: { readonly address: string; readonly port: number };
   /** Added to the flags of a component; of a repeated flag the last one counts. */
   readonly flags?: Partial<Readonly<Record<ComponentName, readonly string[]>>>;
 }
@@ -88,6 +90,7 @@ export async function sharedCluster(): Promise<Cluster> {
 /** What somebody needs to know of a cluster to use it. */
 interface Joining {
   readonly runId: string;
+  readonly host: string;
   readonly port: number;
   readonly etcdUrl: string;
   readonly tokens: Readonly<Record<string, string>>;
@@ -97,6 +100,7 @@ interface Parts {
   readonly binaries: Binaries;
   readonly folder: string;
   readonly runId: string;
+  readonly host: string;
   readonly port: number;
   readonly etcdUrl: string;
   readonly authority: Authority;
@@ -119,20 +123,21 @@ export class Cluster implements AsyncDisposable {
     this.binaries = parts.binaries;
     this.folder = parts.folder;
     this.runId = parts.runId;
-    this.endpoint = { host: '127.0.0.1', port: parts.port };
+    this.endpoint = { host: parts.host, port: parts.port };
     this.#parts = parts;
     this.#ca = parts.authority.cert;
   }
 
   /** A cluster that another process started and ends. */
   static join(binaries: Binaries, folder: string): Cluster {
-    const { runId, port, etcdUrl, tokens } = JSON.parse(
+    const { runId, host, port, etcdUrl, tokens } = JSON.parse(
       readFileSync(join(folder, 'cluster.json'), 'utf8'),
     ) as Joining;
     return new Cluster({
       binaries,
       folder,
       runId,
+      host,
       port,
       etcdUrl,
       authority: Authority.open(join(folder, 'pki')),
@@ -145,15 +150,16 @@ export class Cluster implements AsyncDisposable {
   /** Everything in place, nothing started. */
   static async assemble(
     binaries: Binaries,
-    { controllers = true, flags = {} }: ClusterOptions,
+    { controllers = true, flags = {}, api }: ClusterOptions,
     things: AsyncDisposableStack,
   ): Promise<Cluster> {
     const folder = things.use(new ScratchFolder('cluster-')).path;
     const runId = `cluster-${randomUUID().slice(0, 8)}`;
     const authority = await Authority.create(join(folder, 'pki'));
+    const names = ['DNS:localhost', 'DNS:kubernetes.default.svc', 'IP:127.0.0.1'];
     const serving = await authority.issue({
       commonName: 'kube-apiserver',
-      hosts: ['DNS:localhost', 'DNS:kubernetes.default.svc', 'IP:127.0.0.1'],
+      hosts: api === undefined ? names : [...names, `IP:${api.address}`],
     });
     const ports = await distinctPorts(5);
     const places: Places = {
@@ -164,12 +170,13 @@ export class Cluster implements AsyncDisposable {
       tokenFile: join(folder, 'tokens.csv'),
       etcdPort: ports[0] as number,
       etcdPeerPort: ports[1] as number,
-      apiPort: ports[2] as number,
+      apiPort: api?.port ?? (ports[2] as number),
       controllerManagerPort: ports[3] as number,
       schedulerPort: ports[4] as number,
     };
     const tokens = writeTokens(places.tokenFile);
-    const server = `https://127.0.0.1:${places.apiPort}`;
+    const host = api?.address ?? '127.0.0.1';
+    const server = `https://${host}:${places.apiPort}`;
     for (const name of ['kube-controller-manager', 'kube-scheduler'] as const) {
       const access = { server, ca: authority.cert, token: tokens.get(name) };
       writeKubeconfig(join(folder, `${name}.kubeconfig`), access);
@@ -193,6 +200,7 @@ export class Cluster implements AsyncDisposable {
       'kube-apiserver',
       [
         ...apiServerArguments(places),
+        ...(api === undefined ? [] : [`--bind-address=${host}`, `--advertise-address=${host}`]),
         // Service accounts are created by the controller manager.
         ...(controllers ? [] : ['--disable-admission-plugins=ServiceAccount']),
       ],
@@ -211,12 +219,13 @@ export class Cluster implements AsyncDisposable {
       );
     }
     const port = places.apiPort;
-    const joining: Joining = { runId, port, etcdUrl, tokens: Object.fromEntries(tokens) };
+    const joining: Joining = { runId, host, port, etcdUrl, tokens: Object.fromEntries(tokens) };
     writeFileSync(join(folder, 'cluster.json'), JSON.stringify(joining), { mode: 0o600 });
     return new Cluster({
       binaries,
       folder,
       runId,
+      host,
       port,
       etcdUrl,
       authority,

@@ -1,8 +1,8 @@
 /**
  * The test driver as a process:
  * `node test/driver/main.ts --endpoint unix:/path --mode controller|node|all [--driver-name N]
- *  [--node-id N] [--array-admin A] [--array-nbd A] [--mountinfo-file F] [--capabilities A,B]
- *  [--node-capabilities A,B] [--hang Method,...] [--faults-file F]`.
+ *  [--node-id N] [--array-admin A] [--array-nbd A] [--mountinfo-file F | --block-layer F]
+ *  [--capabilities A,B] [--node-capabilities A,B] [--hang Method,...] [--faults-file F]`.
  * Prints `ready` once it listens. SIGTERM ends it; SIGSTOP makes it hang as a whole.
  */
 import process from 'node:process';
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     'array-admin': text,
     'array-nbd': text,
     'mountinfo-file': text,
+    'block-layer': text,
     capabilities: text,
     'node-capabilities': text,
     hang: text,
@@ -41,6 +42,7 @@ const options: DriverOptions = {
   ...given('arrayAdmin', values['array-admin']),
   ...given('arrayNbd', values['array-nbd']),
   ...given('mountinfoFile', values['mountinfo-file']),
+  ...given('blockLayer', values['block-layer']),
   ...given('faultsFile', values['faults-file']),
   ...given('capabilities', values.capabilities && words(values.capabilities)),
   ...given('nodeCapabilities', values['node-capabilities'] && words(values['node-capabilities'])),

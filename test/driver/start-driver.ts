@@ -10,6 +10,7 @@ import { controllerHandlers, defaultControllerCapabilities } from './controller-
 import type { Faults } from './faults.ts';
 import { FaultTable } from './faults.ts';
 import { MountTable } from './mount-table.ts';
+import { mountingNodeHandlers } from './mounting-node-service.ts';
 import { defaultNodeCapabilities, nodeHandlers } from './node-service.ts';
 import { CsiError, optional, serviceError } from './reply.ts';
 import type { Handler, Handlers } from './services.ts';
@@ -28,6 +29,8 @@ export interface DriverOptions {
   readonly mountinfoFile?: string;
   /** How long the node service waits for the array before it calls it unreachable. */
   readonly pathDeadlineMs?: number;
+  /** Socket of the machine's block layer: then mounts are real, instead of lines of mountinfoFile. */
+  readonly blockLayer?: string;
   /** Of the controller service, by name or number. */
   readonly capabilities?: readonly string[];
   readonly nodeCapabilities?: readonly string[];
@@ -104,17 +107,23 @@ function handlersOf(options: DriverOptions, faults: FaultTable): Handlers {
           knownNodes: options.knownNodes,
           faults,
         })),
-    ...(mode === 'controller'
-      ? {}
-      : nodeHandlers({
-          nodeId,
-          arrayNbd: options.arrayNbd ?? '',
-          capabilities: options.nodeCapabilities ?? defaultNodeCapabilities,
-          mounts: new MountTable(options.mountinfoFile ?? ''),
-          faults,
-          pathDeadlineMs: options.pathDeadlineMs,
-        })),
+    ...(mode === 'controller' ? {} : nodeHandlersOf(nodeId, options, faults)),
   };
+}
+
+function nodeHandlersOf(nodeId: string, options: DriverOptions, faults: FaultTable): Handlers {
+  const { arrayNbd = '', nodeCapabilities: capabilities = defaultNodeCapabilities } = options;
+  const { blockLayer, mountinfoFile = '', pathDeadlineMs } = options;
+  return blockLayer === undefined
+    ? nodeHandlers({
+        nodeId,
+        arrayNbd,
+        capabilities,
+        mounts: new MountTable(mountinfoFile),
+        faults,
+        pathDeadlineMs,
+      })
+    : mountingNodeHandlers({ nodeId, arrayNbd, capabilities, blockLayer });
 }
 
 function unimplemented(method: string): Handler {

@@ -19,16 +19,8 @@ import { ManagedProcess } from './process.ts';
 import { ProcessMachine } from './process-machine.ts';
 import { ScratchFolder } from './scratch-folder.ts';
 import { isWatched } from './watched.ts';
-import {
-  claimName,
-  claimObject,
-  otherVolumes,
-  pvObject,
-  slotOfPlan,
-  volumeHandle,
-  workloadObject,
-  type WorkloadPlan,
-} from './workload-objects.ts';
+import { createWorkload, must } from './create-workload.ts';
+import { slotOfPlan, type WorkloadPlan } from './workload-objects.ts';
 
 export const driverName = 'test.csi-failover.io';
 /** Of the driver and everything beside it, where nothing else is said. */
@@ -60,13 +52,6 @@ export interface BedOptions {
 
 /** What this checkout builds. */
 export const bundlePath = fileURLToPath(new URL('../../dist/csi-failover.cjs', import.meta.url));
-
-const collections = {
-  StatefulSet: 'statefulsets',
-  Deployment: 'deployments',
-  DaemonSet: 'daemonsets',
-  Pod: 'pods',
-} as const;
 
 /** One driver with what stands beside it, but for the machines' parts. */
 export interface Installation<F extends Foundation> {
@@ -192,21 +177,7 @@ export class MachineBed<F extends Foundation> implements AsyncDisposable {
   /** Creates volume, claim and workload; does not wait for anything. */
   async addWorkload(plan: WorkloadPlan): Promise<void> {
     await this.foundation.createNamespace(plan.namespace);
-    const own = plan.shares === undefined && plan.volumeless !== true ? [plan] : [];
-    const volumes = [...own, ...otherVolumes(plan)];
-    for (const volume of volumes) {
-      await this.array.create(volumeHandle(volume));
-      const claim = must(await this.api.create('persistentvolumeclaims', claimObject(volume)));
-      must(await this.api.create('persistentvolumes', pvObject(volume, claim.metadata.uid)));
-    }
-    must(await this.api.create(collections[plan.kind], workloadObject(plan)));
-    // A real volume controller that met a claim before its volume looks again when the claim
-    // changes, or else at its resync every 15 s.
-    for (const volume of volumes) {
-      const claim = { namespace: volume.namespace, name: claimName(volume) };
-      const touch = { metadata: { labels: { app: plan.name } } };
-      must(await this.api.patch('persistentvolumeclaims', claim, touch));
-    }
+    await createWorkload(this, plan);
   }
 
   /** What the driver beside every replica of ours does wrong, or says that is not true. */
@@ -387,9 +358,4 @@ async function startAttacherDriver(
   });
   await eventually(() => child.tail().includes('ready'), { what: 'the driver of the attacher' });
   return child;
-}
-
-function must<T>(answer: { readonly object: T | undefined; readonly message: string }): T {
-  if (answer.object === undefined) throw new Error(`the API refused: ${answer.message}`);
-  return answer.object;
 }

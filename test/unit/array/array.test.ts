@@ -48,6 +48,16 @@ describe('block', () => {
 });
 
 describe('array over the network', () => {
+  it('lets the whole disk be trimmed at once, as mkfs does', async () => {
+    await using running = await startArray();
+    running.array.createVolume('large', 64 * 1024 * 1024);
+    running.array.publish('large', 'a');
+    const a = await client(running.nbdAddress, 'large@a');
+    await a.trim(0, a.sizeBytes);
+    expect(await a.read(0, blockBytes)).toEqual(Buffer.alloc(blockBytes));
+    a.close();
+  });
+
   it('keeps what a published node writes, for another node to read', async () => {
     await using running = await arrayWithVolume();
     const a = await client(running.nbdAddress, 'v@a');

@@ -1,0 +1,133 @@
+/** The worked example, installed as a user does it, and what has to be said of the bed's array. */
+import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { heartbeatLease, leaderLease } from '../../src/shared/names.ts';
+import { eventually } from '../machine/eventually.ts';
+import { arrayAddresses, type RealBed } from './real-bed.ts';
+
+/** As the example names them. */
+export const driverName = 'test.csi-failover.io';
+export const driverNamespace = 'csi-test-driver';
+export const controllerName = 'csi-test-driver-controller';
+export const agentsName = 'csi-test-driver-node';
+
+const example = fileURLToPath(new URL('../../manifests/examples/test-driver', import.meta.url));
+const containers = '/spec/template/spec/containers';
+
+/** An installation of the example on a bed. */
+export class Installation {
+  readonly #bed: RealBed;
+  readonly #folder: string;
+  /** Whether csi-failover is beside the driver. */
+  readonly #guarded: boolean;
+
+  private constructor(bed: RealBed, folder: string, guarded: boolean) {
+    this.#bed = bed;
+    this.#folder = folder;
+    this.#guarded = guarded;
+  }
+
+  /** `kubectl apply -k`; resolves when a leader leads and has a heartbeat of every machine. */
+  static async apply(bed: RealBed, guarded = true): Promise<Installation> {
+    const folder = join(realpathSync(bed.folder), 'installation');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(
+      join(folder, 'kustomization.yaml'),
+      JSON.stringify(kustomization(folder, guarded)),
+    );
+    const installation = new Installation(bed, folder, guarded);
+    await bed.cluster.kubectl(['apply', '-k', folder]);
+    await installation.ready();
+    return installation;
+  }
+
+  /** Everything is rolled out, registered and watched. */
+  async ready(): Promise<void> {
+    await eventually(() => this.#isReady(), {
+      what: 'driver and csi-failover to be up on all machines',
+      withinMs: 120_000,
+      everyMs: 200,
+    });
+  }
+
+  /** The node of the replica that leads; undefined: none does. */
+  leaderNode(): string | undefined {
+    const lease = this.#bed.watch.find('leases', leaderLease(driverName), driverNamespace);
+    const holder = lease?.spec?.holderIdentity ?? '';
+    const pods = this.#bed.watch.all('pods');
+    return pods.find(({ metadata }) => holder.includes(metadata.name))?.spec.nodeName;
+  }
+
+  async remove(): Promise<void> {
+    await this.#bed.cluster.kubectl(['delete', '-k', this.#folder]);
+  }
+
+  #isReady(): boolean {
+    const { watch, machines } = this.#bed;
+    const pods = watch.all('pods').filter(({ metadata }) => metadata.namespace === driverNamespace);
+    const ready = pods.filter(({ status }) =>
+      status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
+    );
+    const known = machines.every(({ name }) => {
+      const drivers = watch.find('csinodes', name)?.spec.drivers ?? [];
+      const lease = watch.find('leases', heartbeatLease(driverName, name), driverNamespace);
+      const beats = !this.#guarded || lease !== undefined;
+      return drivers.some((driver) => driver.name === driverName) && beats;
+    });
+    const led = !this.#guarded || this.leaderNode() !== undefined;
+    return ready.length === machines.length + 2 && known && led;
+  }
+}
+
+/** Where the array is, and what the driver needs of the machine to mount what it serves. */
+function kustomization(folder: string, guarded: boolean): object {
+  const place = { name: 'block-layer', mountPath: '/run/block-layer' };
+  const bootId = '/proc/sys/kernel/random/boot_id';
+  return {
+    apiVersion: 'kustomize.config.k8s.io/v1beta1',
+    kind: 'Kustomization',
+    resources: [relative(folder, example)],
+    patches: [
+      patch('Deployment', controllerName, [
+        replace(`${containers}/0/args/3`, `--array-admin=${arrayAddresses.admin}`),
+      ]),
+      patch('DaemonSet', agentsName, [
+        replace(`${containers}/0/args/4`, `--array-nbd=${arrayAddresses.nbd}`),
+        add(`${containers}/0/args/-`, `--block-layer=${place.mountPath}/socket`),
+        add(`${containers}/0/volumeMounts/-`, { ...place, mountPropagation: 'HostToContainer' }),
+        add(`${containers}/0/volumeMounts/-`, { name: 'devices', mountPath: '/dev' }),
+        add('/spec/template/spec/volumes/-', hostPath(place.name, place.mountPath)),
+        add('/spec/template/spec/volumes/-', hostPath('devices', '/dev')),
+        // A container sees the boot id of the kernel, which here all machines share, and which
+        // outlives them.
+        add(`${containers}/2/args/-`, '--boot-id-file=/machine/boot_id'),
+        add(`${containers}/2/volumeMounts/-`, { name: 'boot-id', mountPath: '/machine/boot_id' }),
+        add('/spec/template/spec/volumes/-', hostPath('boot-id', bootId, 'File')),
+      ]),
+      // csi-failover is the last container of both.
+      ...(guarded
+        ? []
+        : [
+            patch('Deployment', controllerName, [{ op: 'remove', path: `${containers}/2` }]),
+            patch('DaemonSet', agentsName, [{ op: 'remove', path: `${containers}/2` }]),
+          ]),
+    ],
+  };
+}
+
+function patch(kind: string, name: string, operations: readonly object[]): object {
+  return { target: { kind, name }, patch: JSON.stringify(operations) };
+}
+
+function replace(path: string, value: unknown): object {
+  return { op: 'replace', path, value };
+}
+
+function add(path: string, value: unknown): object {
+  return { op: 'add', path, value };
+}
+
+function hostPath(name: string, path: string, type: 'Directory' | 'File' = 'Directory'): object {
+  return { name, hostPath: { path, type } };
+}

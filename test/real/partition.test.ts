@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { UnpublishMode } from '../array/storage-array.ts';
+import { eventually } from '../machine/eventually.ts';
+import { volumeHandle, type WorkloadPlan } from '../machine/workload-objects.ts';
+import { labelled, RealStage, unlabelled } from './real-stage.ts';
+
+/** Stock Kubernetes waits 50 s until it calls a node unreachable; we do not wait for that. */
+const moveWithinMs = 45_000;
+const backWithinMs = 120_000;
+const [a, b, c] = ['worker-a', 'worker-b', 'worker-c'] as const;
+
+describe('a machine that the API does not hear any more, while its storage path lives', () => {
+  let stage: RealStage;
+
+  beforeAll(async () => {
+    stage = await RealStage.open('partition', { machines: [a, b, c] });
+  }, 300_000);
+  afterAll(() => stage?.[Symbol.asyncDispose](), 60_000);
+
+  /** Nobody will carry out what the array is asked: to take a node's access away. */
+  async function unpublishFails(plan: WorkloadPlan, fails: boolean): Promise<void> {
+    const mode: UnpublishMode = fails ? { kind: 'fail', code: 'UNAVAILABLE' } : { kind: 'honest' };
+    await stage.bed.array.setUnpublishMode(mode, volumeHandle(plan));
+  }
+
+  async function backAgain(machine: string): Promise<void> {
+    stage.bed.machine(machine).healApi();
+    await eventually(() => stage.bed.isReady(machine), {
+      what: `${machine} back`,
+      withinMs: 60_000,
+    });
+    await stage.released(backWithinMs);
+  }
+
+  describe('with csi-failover', () => {
+    const web = labelled('web');
+
+    it('refuses the old writer, which goes on, before the replacement starts', async () => {
+      const old = await stage.place(web, a);
+      stage.bed.machine(a).hangApi();
+      const replacement = await stage.moves(web, a, moveWithinMs);
+      await stage.refused(web, a);
+      const [first] = await stage.writersOf(web);
+      expect(first?.podUid).toBe(old.podUid);
+      expect(first?.lastAcceptedAt).toBeLessThan(replacement.firstAcceptedAt ?? 0);
+    }, 180_000);
+
+    it('gives the machine back when it has cleaned up, without a reboot', async () => {
+      const { bootId } = stage.bed.machine(a);
+      await backAgain(a);
+      await stage.event({ kind: 'Node', name: a, reason: 'NodeReleased' });
+      expect(stage.bed.machine(a).bootId).toBe(bootId);
+      expect(stage.bed.machine(a).mountinfo()).not.toContain('globalmount');
+    }, 240_000);
+
+    it('leaves file system and journal whole', async () => {
+      expect(await stage.violations(web)).toEqual([]);
+      const state = await stage.inspect(web);
+      expect(state.complaints).toBe('');
+      expect(state.contiguous).toBe(state.records);
+    }, 180_000);
+  });
+
+  describe('where the array does not carry out what it is asked', () => {
+    const guarded = labelled('guarded');
+    const stock = unlabelled('stock');
+
+    it('csi-failover moves nothing, says why, and goes on when the array does', async () => {
+      const { podUid } = await stage.place(guarded, b);
+      await unpublishFails(guarded, true);
+      stage.bed.machine(b).hangApi();
+      await stage.event({
+        kind: 'Pod',
+        name: 'guarded-0',
+        reason: 'FailoverWaiting',
+        withinMs: 60_000,
+      });
+      await sleep(20_000);
+      expect((await stage.writersOf(guarded)).map((one) => one.podUid)).toEqual([podUid]);
+      await unpublishFails(guarded, false);
+      await stage.moves(guarded, b, 90_000);
+      await backAgain(b);
+      expect(await stage.violations(guarded)).toEqual([]);
+      const state = await stage.inspect(guarded);
+      expect([state.complaints, state.contiguous]).toEqual(['', state.records]);
+    }, 400_000);
+
+    it('stock Kubernetes and the documented taint have two machines write at once', async () => {
+      await stage.place(stock, c);
+      await unpublishFails(stock, true);
+      stage.bed.machine(c).hangApi();
+      await eventually(() => !stage.bed.isReady(c), { what: `${c} NotReady`, withinMs: 90_000 });
+      // Node Shutdown: "Non-graceful node shutdown handling". The person believes it to be off.
+      const taint = 'node.kubernetes.io/out-of-service=nodeshutdown:NoExecute';
+      await stage.bed.cluster.kubectl(['taint', 'node', c, taint]);
+      await stage.moves(stock, c, 120_000);
+      await eventually(async () => (await stage.violations(stock)).length > 0, {
+        what: 'the old machine to write after the new one',
+        withinMs: 20_000,
+      });
+      await stage.bed.cluster.kubectl(['taint', 'node', c, `${taint}-`]);
+      await unpublishFails(stock, false);
+      stage.bed.machine(c).healApi();
+      await eventually(() => stage.bed.isReady(c), { what: `${c} back`, withinMs: 60_000 });
+      const state = await stage.inspect(stock);
+      console.info(`stock: e2fsck says: ${state.complaints.split('\n').slice(0, 8).join(' | ')}`);
+      expect(state.complaints === '' && state.contiguous === state.records).toBe(false);
+    }, 500_000);
+  });
+});

@@ -1,0 +1,240 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { enabledLabel } from '../../src/shared/names.ts';
+import type { WriterSummary } from '../array/judge.ts';
+import { type ShownEvent, shownEvent } from '../demo/describe.ts';
+import { collections, createWorkload, must } from '../machine/create-workload.ts';
+import { eventually } from '../machine/eventually.ts';
+import type { Change } from '../machine/foundation.ts';
+import {
+  pvName,
+  slotOfPlan,
+  volumeHandle,
+  type WorkloadPlan,
+} from '../machine/workload-objects.ts';
+import type { Pod } from '../model/objects.ts';
+import type { Mark } from '../scenarios/bed-stage.ts';
+import { leftOvers, marksIn, movesIn } from '../scenarios/traces.ts';
+import { driverName, Installation } from './installation.ts';
+import { RealBed, type RealBedOptions } from './real-bed.ts';
+import { checkVolume, type VolumeState } from './volume-check.ts';
+import { realWorkloadObject } from './workload.ts';
+
+/** A StatefulSet of one pod, in the namespace `default`. */
+export function unlabelled(name: string, more: Partial<WorkloadPlan> = {}): WorkloadPlan {
+  return { kind: 'StatefulSet', namespace: 'default', name, driverName, ...more };
+}
+
+/** One that asked to be protected. */
+export function labelled(name: string, more: Partial<WorkloadPlan> = {}): WorkloadPlan {
+  return unlabelled(name, { labels: { [enabledLabel]: 'true' }, ...more });
+}
+
+export interface StageOptions extends RealBedOptions {
+  /** False: a stock cluster with the driver alone, without csi-failover. */
+  readonly protected?: boolean;
+}
+
+/** A bed with the worked example installed, and the questions that scenarios ask of it. */
+export class RealStage implements AsyncDisposable {
+  readonly bed: RealBed;
+  readonly installation: Installation;
+  readonly #name: string;
+
+  /** `name` is that of the folder below .cache/real in which logs are kept. */
+  static async open(name: string, options: StageOptions = {}): Promise<RealStage> {
+    const bed = await RealBed.start(options);
+    try {
+      return new RealStage(name, bed, await Installation.apply(bed, options.protected ?? true));
+    } catch (error: unknown) {
+      bed.saveLogs(folderOf(name));
+      await bed[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  private constructor(name: string, bed: RealBed, installation: Installation) {
+    this.#name = name;
+    this.bed = bed;
+    this.installation = installation;
+  }
+
+  /** Runs the workload, on this machine if one is named; resolves when it writes. */
+  async place(plan: WorkloadPlan, machine?: string): Promise<WriterSummary> {
+    const names = this.bed.machines.map(({ name }) => name);
+    const others = machine === undefined ? [] : names.filter((name) => name !== machine);
+    await this.cordon(others, true);
+    await createWorkload(this.bed, plan, realWorkloadObject(plan));
+    const writer = await this.writesOn(plan, names, { withinMs: 60_000 });
+    await this.cordon(others, false);
+    return writer;
+  }
+
+  /** Nodes that take no new pods. */
+  async cordon(names: readonly string[], unschedulable: boolean): Promise<void> {
+    for (const name of names) {
+      must(await this.bed.api.patch('nodes', { name }, { spec: { unschedulable } }));
+    }
+  }
+
+  mark(): Mark {
+    return { changes: this.bed.changes.length, at: Date.now() };
+  }
+
+  changes(since: Mark): readonly Change[] {
+    return this.bed.changes.slice(since.changes);
+  }
+
+  /** Pods that were ended and volumes that were taken away since then; empty: nothing moved. */
+  movesSince(mark: Mark): readonly string[] {
+    return movesIn(this.changes(mark));
+  }
+
+  /** What nobody but we can have done: taints, records, intents, holds, evictions. */
+  oursSince(mark: Mark): readonly string[] {
+    return marksIn({ driver: driverName, changes: this.changes(mark), requests: [] });
+  }
+
+  /** Waits until nothing of ours is left. */
+  async released(withinMs: number): Promise<void> {
+    const left = (): readonly string[] => leftOvers(this.bed.watch, driverName);
+    await eventually(() => left().length === 0, {
+      what: 'nothing of ours to be left',
+      withinMs,
+    }).catch((error: unknown) => {
+      throw new Error(`${String(error)}; left: ${left().join(', ')}`);
+    });
+  }
+
+  /** What of ours stands in the cluster: marks on other objects, and Leases. */
+  left(): readonly string[] {
+    const leases = this.bed.watch.all('leases').map(({ metadata }) => metadata.name);
+    const own = leases.filter(
+      (name) => name.startsWith(driverName) || name.includes('csi-failover'),
+    );
+    return [...leftOvers(this.bed.watch, driverName), ...own];
+  }
+
+  podOf(plan: WorkloadPlan): Pod | undefined {
+    return this.bed.watch
+      .all('pods')
+      .filter(
+        ({ metadata }) =>
+          metadata.namespace === plan.namespace && metadata.labels?.['app'] === plan.name,
+      )
+      .at(-1);
+  }
+
+  /** Waits until the last accepted write of the plan is of one of these machines, and a fresh one. */
+  async writesOn(
+    plan: WorkloadPlan,
+    machine: string | readonly string[],
+    { since = 0, withinMs = 15_000 }: { since?: number; withinMs?: number } = {},
+  ): Promise<WriterSummary> {
+    const wanted = [machine].flat();
+    return await eventually(
+      async () => {
+        const last = (await this.writersOf(plan)).at(-1);
+        const fresh = (last?.lastAcceptedAt ?? 0) >= since;
+        return last !== undefined && fresh && wanted.includes(last.nodeId) ? last : undefined;
+      },
+      { what: `${plan.name} to write on ${wanted.join(' or ')}`, withinMs, everyMs: 100 },
+    );
+  }
+
+  /** Waits until it writes on another machine than this one. */
+  async moves(plan: WorkloadPlan, from: string, withinMs: number): Promise<WriterSummary> {
+    const others = this.bed.machines.map(({ name }) => name).filter((name) => name !== from);
+    return await this.writesOn(plan, others, { withinMs });
+  }
+
+  /** Pods of the plan that had a write accepted, in the order of their last one. */
+  async writersOf(plan: WorkloadPlan): Promise<readonly WriterSummary[]> {
+    const { writers } = await this.bed.array.verdict();
+    return writers
+      .filter(({ slot, accepted }) => slot === slotOfPlan(plan) && accepted > 0)
+      .toSorted((a, b) => (a.lastAcceptedAt ?? 0) - (b.lastAcceptedAt ?? 0));
+  }
+
+  /** Waits until a write of this machine to the plan's volume was refused. */
+  async refused(plan: WorkloadPlan, machine: string): Promise<void> {
+    await eventually(
+      async () =>
+        (await this.bed.array.journal()).some(
+          ({ handle, nodeId, accepted }) =>
+            handle === volumeHandle(plan) && nodeId === machine && !accepted,
+        ),
+      { what: `a write of ${machine} for ${plan.name} to be refused`, withinMs: 20_000 },
+    );
+  }
+
+  /** Sentences that the array's judge objects to, for one volume; empty: no replaced pod wrote. */
+  async violations(plan: WorkloadPlan): Promise<readonly string[]> {
+    const { violations, gaps } = await this.bed.array.verdict();
+    const own = (entry: { readonly handle: string }): boolean =>
+      entry.handle === volumeHandle(plan);
+    return [
+      ...violations
+        .filter(({ entry }) => own(entry))
+        .map(({ entry, replacedBy }) => `${entry.nodeId} wrote after ${replacedBy}`),
+      ...gaps.filter(own).map(({ nodeId, seq }) => `a gap before record ${seq} of ${nodeId}`),
+    ];
+  }
+
+  /** Waits for an Event. */
+  async event(asked: {
+    readonly kind: string;
+    readonly name: string;
+    readonly reason: string;
+    readonly withinMs?: number;
+  }): Promise<ShownEvent> {
+    const { kind, name, reason, withinMs = 15_000 } = asked;
+    return await eventually(
+      async () =>
+        ((await this.bed.api.list('events')) ?? [])
+          .map(shownEvent)
+          .find((one) => one.kind === kind && one.name === name && one.reason === reason),
+      { what: `Event ${reason} on ${kind} ${name}`, withinMs, everyMs: 200 },
+    );
+  }
+
+  /** Ends the workload as a person does, and looks at what it leaves on its volume. */
+  async inspect(plan: WorkloadPlan): Promise<VolumeState> {
+    const place = { namespace: plan.namespace, name: plan.name };
+    await this.bed.api.delete(collections[plan.kind], place, { gracePeriodSeconds: 5 });
+    const attached = (): boolean =>
+      this.bed.watch
+        .all('volumeattachments')
+        .some(({ spec }) => spec.source.persistentVolumeName === pvName(plan));
+    await eventually(() => this.podOf(plan) === undefined && !attached(), {
+      what: `${plan.name} to be gone, and its volume to be detached`,
+      withinMs: 120_000,
+    });
+    const file = join(this.bed.folder, `${volumeHandle(plan)}.img`);
+    await this.bed.array.save(volumeHandle(plan), file);
+    return checkVolume(file);
+  }
+
+  /** Ends everything and keeps logs and Events. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const folder = folderOf(this.#name);
+    this.bed.saveLogs(folder);
+    mkdirSync(folder, { recursive: true });
+    const events = ((await this.bed.api.list('events')) ?? []).map(shownEvent);
+    const lines = events
+      .toSorted((a, b) => a.at - b.at)
+      .map(
+        ({ at, kind, name, reason, message }) =>
+          `${new Date(at).toISOString()} ${kind}/${name} ${reason}: ${message}\n`,
+      );
+    writeFileSync(join(folder, 'events.txt'), lines.join(''));
+    const verdict = await this.bed.array.verdict().catch((error: unknown) => String(error));
+    writeFileSync(join(folder, 'verdict.json'), JSON.stringify(verdict, undefined, 2));
+    await this.bed[Symbol.asyncDispose]();
+  }
+}
+
+function folderOf(name: string): string {
+  return fileURLToPath(new URL(`../../.cache/real/${name}`, import.meta.url));
+}

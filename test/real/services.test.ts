@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually } from '../machine/eventually.ts';
+import { agentsName, controllerName, driverName, driverNamespace } from './installation.ts';
+import { labelled, RealStage } from './real-stage.ts';
+
+const [a, b, c] = ['worker-a', 'worker-b', 'worker-c'] as const;
+const web = labelled('web');
+/** Longer than everything that could call a machine lost. */
+const watchedMs = 40_000;
+
+describe('what fails on a machine, or does not', () => {
+  let stage: RealStage;
+  /** Where `web` writes. */
+  let home: string = c;
+
+  beforeAll(async () => {
+    stage = await RealStage.open('services', { machines: [a, b, c] });
+    await stage.place(web, c);
+  }, 300_000);
+  afterAll(() => stage?.[Symbol.asyncDispose](), 60_000);
+
+  /** The same pod still writes, and nobody of us has done anything. */
+  async function nothingMoved(mark: ReturnType<RealStage['mark']>, uid?: string): Promise<void> {
+    await stage.writesOn(web, home, { since: Date.now(), withinMs: 30_000 });
+    expect(stage.podOf(web)?.metadata.uid).toBe(uid);
+    expect(stage.oursSince(mark)).toEqual([]);
+  }
+
+  const uidOfPod = (): string | undefined => stage.podOf(web)?.metadata.uid;
+
+  it('a power cycle shorter than every timeout moves nothing', async () => {
+    const [mark, uid] = [stage.mark(), uidOfPod()];
+    await stage.bed.machine(home).reboot();
+    await sleep(watchedMs);
+    await nothingMoved(mark, uid);
+  }, 180_000);
+
+  it('a dead containerd moves nothing, and containers go on', async () => {
+    const [mark, uid] = [stage.mark(), uidOfPod()];
+    await stage.bed.machine(home).stopService('containerd');
+    await eventually(() => !stage.bed.isReady(home), { what: 'NotReady', withinMs: 120_000 });
+    await stage.writesOn(web, home, { since: Date.now() });
+    stage.bed.machine(home).startService('containerd');
+    await eventually(() => stage.bed.isReady(home), { what: 'Ready again', withinMs: 60_000 });
+    await nothingMoved(mark, uid);
+  }, 240_000);
+
+  it('a driver that crashes moves nothing, and disks stay', async () => {
+    const [mark, uid] = [stage.mark(), uidOfPod()];
+    const pod = stage.bed.watch
+      .all('pods')
+      .find(({ metadata, spec }) => metadata.name.startsWith(agentsName) && spec.nodeName === home);
+    const restarts = (): number => {
+      const now = stage.bed.watch.find('pods', pod?.metadata.name ?? '', driverNamespace);
+      const counts = now?.status?.containerStatuses?.map(({ restartCount = 0 }) => restartCount);
+      return counts?.reduce((sum, count) => sum + count, 0) ?? 0;
+    };
+    const before = restarts();
+    await stage.bed
+      .machine(home)
+      .run('pkill', '-KILL', '-f', `main.mjs --mode=node .*${driverName}`);
+    await eventually(() => restarts() > before, {
+      what: 'the driver to restart',
+      withinMs: 60_000,
+    });
+    await sleep(10_000);
+    await nothingMoved(mark, uid);
+  }, 180_000);
+
+  it('a roll-out of driver and csi-failover moves nothing', async () => {
+    const [mark, uid] = [stage.mark(), uidOfPod()];
+    for (const object of [`deployment/${controllerName}`, `daemonset/${agentsName}`]) {
+      const where = ['--namespace', driverNamespace];
+      await stage.bed.cluster.kubectl(['rollout', 'restart', object, ...where]);
+      await stage.bed.cluster.kubectl(['rollout', 'status', object, '--timeout=180s', ...where]);
+    }
+    await stage.installation.ready();
+    await nothingMoved(mark, uid);
+  }, 400_000);
+
+  it('a dead kubelet: the pod moves, and what goes on writing there is refused', async () => {
+    const from = home;
+    await stage.bed.machine(from).killKubelet();
+    const { nodeId } = await stage.moves(web, from, 90_000);
+    await stage.refused(web, from);
+    home = nodeId;
+    await stage.bed.machine(from).restartKubelet();
+    await stage.released(120_000);
+  }, 300_000);
+
+  it('a machine that sleeps and wakes up: its writes come too late', async () => {
+    const from = home;
+    stage.bed.machine(from).freeze();
+    const { nodeId } = await stage.moves(web, from, 60_000);
+    stage.bed.machine(from).thaw();
+    await stage.refused(web, from);
+    home = nodeId;
+    await stage.released(120_000);
+  }, 300_000);
+
+  it('after all that file system and journal are whole', async () => {
+    expect(await stage.violations(web)).toEqual([]);
+    const state = await stage.inspect(web);
+    expect(state.complaints).toBe('');
+    expect(state.contiguous).toBe(state.records);
+  }, 180_000);
+
+  it('uninstalling leaves nothing of ours', async () => {
+    await stage.installation.remove();
+    await eventually(() => stage.left().length === 0, {
+      what: 'everything of ours to be gone',
+      withinMs: 60_000,
+    });
+  }, 120_000);
+});

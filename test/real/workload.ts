@@ -1,0 +1,57 @@
+import type { JsonObject } from '../../src/shared/effect.ts';
+import { slotOfPlan, type WorkloadPlan, workloadObject } from '../machine/workload-objects.ts';
+import { imageNames, writerCommand } from './images.ts';
+
+/** Where the pod's first volume is mounted, and the journal on it. */
+const mountPath = '/data';
+export const journalName = 'journal';
+
+export interface RealWorkloadOptions {
+  readonly intervalMs?: number;
+}
+
+/** The plan's workload with a program that writes to its mounted volume. */
+export function realWorkloadObject(
+  plan: WorkloadPlan,
+  { intervalMs = 200 }: RealWorkloadOptions = {},
+): JsonObject {
+  const object = workloadObject(plan);
+  if (plan.kind === 'Pod') return { ...object, spec: withWriter(plan, object['spec'], intervalMs) };
+  const spec = object['spec'] as JsonObject;
+  const template = spec['template'] as JsonObject;
+  return {
+    ...object,
+    spec: {
+      ...spec,
+      template: { ...template, spec: withWriter(plan, template['spec'], intervalMs) },
+    },
+  };
+}
+
+function withWriter(plan: WorkloadPlan, podSpec: unknown, intervalMs: number): JsonObject {
+  const spec = podSpec as JsonObject & { readonly volumes: readonly { readonly name: string }[] };
+  // The volume of a StatefulSet comes from its claim template and has that one's name.
+  const volume = plan.kind === 'StatefulSet' ? 'data' : (spec.volumes[0]?.name ?? '');
+  const [command = '', program = ''] = writerCommand;
+  return {
+    ...spec,
+    terminationGracePeriodSeconds: 5,
+    containers: [
+      {
+        name: plan.name,
+        image: imageNames.driver,
+        command: [
+          command,
+          program,
+          `--file=${mountPath}/${journalName}`,
+          `--slot=${slotOfPlan(plan)}`,
+          '--pod-uid=$(POD_UID)',
+          `--interval-ms=${intervalMs}`,
+        ],
+        env: [{ name: 'POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } }],
+        resources: { requests: { cpu: '10m', memory: '64Mi' } },
+        volumeMounts: [{ name: volume, mountPath }],
+      },
+    ],
+  };
+}
