@@ -8,9 +8,6 @@ import { podWaits } from './notices.ts';
 import { isFinished, ourVolumes } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
-/** A kubelet says which volumes it has in use once in 10 s (nodeStatusUpdateFrequency). */
-const unmountPatienceMs = 10_000;
-
 /**
  * The way of a live node: its kubelet works, so a pod that has lost its storage there is ended in
  * order, and whatever lets go by itself needs no fence. Begins when our taint stands, so that the
@@ -69,17 +66,18 @@ export function mayForce(
 ): boolean {
   const { situation, verdict, memory } = episode;
   const { state, now } = situation;
+  const { gracefulTimeoutMs } = state.policy;
   if (users.length === 0) {
     if (verdict.handles?.has(volume.handle) !== true) return false;
-    const leftAt = memory.leftAt.get(volume.pv) ?? memory.recordSeenAt;
-    return isDue(leftAt + unmountPatienceMs, now, wanted);
+    const dueAt = memory.unmountDueAt.get(volume.pv);
+    return isDue(dueAt ?? memory.recordSeenAt + gracefulTimeoutMs, now, wanted);
   }
   const concerned = concernedIn(episode);
   return users.every((pod) => {
     const endingSince = state.deletingSince.get(pod.uid);
     if (endingSince === undefined || !concerned.has(pod.uid)) return false;
     const from = Math.max(endingSince, memory.recordSeenAt);
-    return isDue(from + state.policy.gracefulTimeoutMs, now, wanted);
+    return isDue(from + gracefulTimeoutMs, now, wanted);
   });
 }
 

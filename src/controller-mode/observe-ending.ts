@@ -5,6 +5,9 @@ import { decodePodIntent } from '../shared/record.ts';
 import { type State, memoryOf } from './state.ts';
 import { isFinished } from './volumes.ts';
 
+/** The least time that a kubelet gets to take a volume off after its last pod has ended. */
+const unmountPatienceMs = 2_000;
+
 /** When pods began to end, and when those of an episode left their volumes. */
 export function observeEnding(
   state: State,
@@ -26,7 +29,11 @@ export function observeEnding(
 function leave(state: State, pod: PodView, now: Instant): void {
   const intent = decodePodIntent(pod.annotations[intentAnnotation(state.policy.driver)]);
   if (intent === undefined || intent.node !== pod.nodeName) return;
-  const { leftAt, recordEpoch } = memoryOf(state, intent.node);
+  const { unmountDueAt, recordEpoch } = memoryOf(state, intent.node);
   if (intent.epoch !== recordEpoch) return;
-  for (const { pv } of intent.volumes) leftAt.set(pv, now);
+  const endingSince = state.deletingSince.get(pod.uid) ?? now;
+  const dueAt = Math.max(endingSince + state.policy.gracefulTimeoutMs, now + unmountPatienceMs);
+  for (const { pv } of intent.volumes) {
+    unmountDueAt.set(pv, Math.max(unmountDueAt.get(pv) ?? dueAt, dueAt));
+  }
 }

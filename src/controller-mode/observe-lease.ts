@@ -132,7 +132,7 @@ function observeRecord(memory: NodeMemory, record: FenceRecord | undefined, now:
     memory.recordSeenAt = now;
     memory.revoked.clear();
     memory.joined.clear();
-    memory.leftAt.clear();
+    memory.unmountDueAt.clear();
   }
   memory.recordPhase = phase;
   memory.recordSize = record?.volumes.length ?? 0;

@@ -59,8 +59,8 @@ export interface NodeMemory {
   storage: Trouble | undefined;
   /** The same, told from the number of volumes that are bad at once. */
   most: Trouble | undefined;
-  /** By PV, when the last pod of an episode that used it there ended. */
-  readonly leftAt: Map<string, Instant>;
+  /** By PV that the pods of an episode have left: when it should have come off the node. */
+  readonly unmountDueAt: Map<string, Instant>;
   /** Our out-of-service taint: since when we see it, and since when it is gone again. */
   outOfServiceSeenAt: Instant | undefined;
   outOfServiceGoneAt: Instant | undefined;
@@ -194,7 +194,7 @@ export function memoryOf(state: State, node: string): NodeMemory {
       troubles: new Map(),
       storage: undefined,
       most: undefined,
-      leftAt: new Map(),
+      unmountDueAt: new Map(),
       outOfServiceSeenAt: undefined,
       outOfServiceGoneAt: undefined,
       outOfServiceHelped: false,

@@ -23,6 +23,10 @@ export function storageFinding(
   now: Instant,
   overview: Overview,
 ): StorageFinding {
+  // Asked of every node in every decision; nearly all of them have no trouble.
+  if (!state.troubledNodes.has(node) && !hasBeenTroubled(state, node)) {
+    return { kind: 'well', reason: 'heartbeat', since: now, handles: none, changesAt: undefined };
+  }
   const moments: Instant[] = [];
   const lost: { readonly handle: string; readonly since: Instant; readonly all: boolean }[] = [];
   for (const [handle, trouble] of badVolumes(state, node)) {
@@ -39,7 +43,7 @@ export function storageFinding(
       whole.since === undefined
         ? (['well', 'heartbeat'] as const)
         : (['troubled', 'storage-troubled'] as const);
-    return { kind, reason, since: whole.since ?? now, handles: new Set(), changesAt };
+    return { kind, reason, since: whole.since ?? now, handles: none, changesAt };
   }
   return {
     kind: 'lost',
@@ -48,6 +52,13 @@ export function storageFinding(
     handles: new Set(lost.map(({ handle }) => handle)),
     changesAt,
   };
+}
+
+const none: ReadonlySet<string> = new Set();
+
+function hasBeenTroubled(state: State, node: string): boolean {
+  const { storage, most } = memoryOf(state, node);
+  return storage !== undefined || most !== undefined;
 }
 
 /**

@@ -154,18 +154,22 @@ describe('a pod that ends by itself', () => {
     expect(update?.record.volumes).toEqual([{ handle: 'vol-web-0', pv: 'pv-web-0' }]);
   });
 
-  it('is not fenced after it, though the kubelet takes a while to unmount', () => {
+  it('gives the kubelet two seconds to unmount, however late it ended', () => {
     const world = ending();
+    world.pass(4_900);
     gone(world);
-    world.pass(9_999);
+    world.pass(1_999);
     expect(world.steps()).toEqual([]);
+    world.pass(1);
+    expect(world.steps()).toEqual([hold]);
   });
 
   it('is fenced after it if the volume stays there and the node still cannot use it', () => {
     const world = ending();
-    world.pass(2_000);
+    world.pass(1_000);
     gone(world);
-    world.pass(9_999);
+    world.pass(3_999);
+    expect(world.steps()).toEqual([]);
     expect(world.decide().wakeAt).toBe(world.now + 1);
     world.pass(1);
     expect(world.steps()).toEqual([hold]);
