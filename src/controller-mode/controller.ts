@@ -21,10 +21,12 @@ import { watchDriver } from './driver-source.ts';
 import type { Fact } from './facts.ts';
 import { livenessBoundMs } from './freshness.ts';
 import { fencePolicy } from './fence-policy.ts';
+import { HealthSource } from './health-source.ts';
 import { measured } from './measure.ts';
 import { controllerMode } from './mode.ts';
 import { perform } from './perform.ts';
 import type { Policy } from './policy.ts';
+import { boundHandles, troubledHandles } from './polled-volumes.ts';
 import { createReflectors } from './sources.ts';
 import { type State, initialState } from './state.ts';
 
@@ -116,15 +118,16 @@ async function runFor(parts: Parts): Promise<void> {
   parts.health.isReady = () => Object.values(state.sources).every((source) => source.synced);
   parts.health.isLeadershipHealthy = () =>
     !state.leading || !config.leaderElection || leader.valid();
-  const stopDriver = watchDriver({ csi, clock, log, post });
+  const askingDriver = createDriverSources(parts, { csi, post, state });
   try {
     reconciler.start();
+    askingDriver.start();
     for (const reflector of reflectors) reflector.start();
     if (config.leaderElection) leader.start();
     else post({ kind: 'Leadership', leading: true, renewal: '' });
     await Promise.race([untilAborted(signal), crash.promise]);
   } finally {
-    stopDriver();
+    askingDriver.stop();
     for (const reflector of reflectors) reflector.stop();
     await reconciler.stop();
     announcer.stop();
@@ -146,6 +149,42 @@ function createTransports({ server, config, shell }: Parts): {
     calls: new Transport({ server, clock, random, limit }),
     leases: new Transport({ server, clock, random, limit: undefined }),
     events: new Transport({ server, clock, random, limit: eventLimit }),
+  };
+}
+
+/** What is asked of the driver by itself: what it can do, and how its volumes are. */
+function createDriverSources(
+  { config, shell }: Parts,
+  {
+    csi,
+    post,
+    state,
+  }: {
+    readonly csi: CsiController;
+    readonly post: (fact: Fact) => void;
+    readonly state: State;
+  },
+): { readonly start: () => void; readonly stop: () => void } {
+  const { clock, log } = shell;
+  const health = new HealthSource({
+    csi,
+    shell,
+    post,
+    intervalMs: config.listVolumesIntervalMs,
+    isLeading: () => state.leading,
+    bound: () => boundHandles(state),
+    troubled: troubledHandles(state, () => clock.now()),
+  });
+  let stopDriver = (): void => undefined;
+  return {
+    start: () => {
+      stopDriver = watchDriver({ csi, clock, log, post });
+      health.start();
+    },
+    stop: () => {
+      stopDriver();
+      health.stop();
+    },
   };
 }
 

@@ -30,6 +30,7 @@ const relations: readonly Relation[] = [
   },
   atLeast('heartbeat-interval', 'heartbeatIntervalMs', 100),
   atLeast('timeout', 'timeoutMs', 1),
+  atLeast('list-volumes-interval', 'listVolumesIntervalMs', 500),
   atLeast('leader-election-retry-period', 'leaderElectionRetryPeriodMs', 100),
   {
     flags: ['lost-after', 'heartbeat-interval'],

@@ -26,6 +26,7 @@ export interface Config {
   readonly kubeletLostAfterMs: number;
   readonly unhealthyAfterMs: number;
   readonly healthIntervalMs: number;
+  readonly listVolumesIntervalMs: number;
   /** A pod that matches any one of these label selectors is protected. */
   readonly podSelectors: readonly string[];
   readonly fence: FenceOption;

@@ -17,6 +17,8 @@ export interface Metrics {
   episodeEnded(result: string): void;
   /** A step of an episode, from the moment it was wanted to the moment its effect was observed. */
   phaseTook(phase: string, seconds: number): void;
+  /** One question for the health of volumes ended, or one pass over a listing of them. */
+  healthProbe(probe: HealthProbe): void;
   setEventLoopLag(seconds: number): void;
   /** Called before each rendering, to bring gauges up to date only when somebody looks. */
   onScrape(refresh: () => void): void;
@@ -32,6 +34,13 @@ export interface CsiOperation {
   readonly seconds: number;
 }
 
+export interface HealthProbe {
+  /** The call, without its service. */
+  readonly method: string;
+  readonly result: 'success' | 'error';
+  readonly seconds: number;
+}
+
 export interface MetricsOptions {
   readonly version: string;
   readonly mode: string;
@@ -44,6 +53,9 @@ const operationBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 25, 50, 120, 300, 6
 
 /** A failover is a matter of seconds; the last buckets are for those that wait for something. */
 const phaseBuckets = [0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600];
+
+/** As KEP-1432 has them. */
+const probeBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30];
 
 export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry();
@@ -62,6 +74,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     buckets: phaseBuckets,
     registers: [registry],
   });
+  const probes = createProbes(registry);
   const episodes = new Counter({
     name: 'csi_failover_episodes_total',
     help: 'Episodes by how they ended',
@@ -87,12 +100,35 @@ export function createMetrics(options: MetricsOptions): Metrics {
     setHeartbeatAges: (ages) => replace(gauges.heartbeatAge, 'node', ages),
     episodeEnded: (result) => episodes.inc({ result }),
     phaseTook: (phase, seconds) => phases.observe({ phase }, seconds),
+    healthProbe: ({ method, result, seconds }) => {
+      probes.total.inc({ method, result });
+      probes.duration.observe({ method }, seconds);
+    },
     setEventLoopLag: (seconds) => gauges.lag.set(seconds),
     onScrape: (refresh) => void refreshers.push(refresh),
     render: async () => {
       for (const refresh of refreshers) refresh();
       return { contentType: registry.contentType, text: await registry.metrics() };
     },
+  };
+}
+
+/** Names and labels of KEP-1432, so that dashboards made for its monitor fit. */
+function createProbes(registry: Registry) {
+  return {
+    total: new Counter({
+      name: 'csi_volume_health_probe_total',
+      help: 'Questions to the driver for the health of volumes, by call and result',
+      labelNames: ['method', 'result'] as const,
+      registers: [registry],
+    }),
+    duration: new Histogram({
+      name: 'csi_volume_health_probe_duration_seconds',
+      help: 'How long the driver took to answer for the health of volumes',
+      labelNames: ['method'] as const,
+      buckets: probeBuckets,
+      registers: [registry],
+    }),
   };
 }
 

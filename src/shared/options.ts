@@ -106,6 +106,11 @@ export const optionGroups = {
       byDefault: '10s',
       help: "How often each agent asks its driver for the health of the node's volumes.",
     },
+    'list-volumes-interval': {
+      kind: 'duration',
+      byDefault: '1m',
+      help: "How often the driver's controller is asked for the health of all its volumes.",
+    },
   },
   'What may be done about it': {
     'pod-selector': {

@@ -79,6 +79,7 @@ function assemble(read: Reading, { environment, readFile }: Surroundings): Confi
     kubeletLostAfterMs: read.one('kubelet-lost-after', duration, 0),
     unhealthyAfterMs: read.one('unhealthy-after', duration, 0),
     healthIntervalMs: read.one('health-interval', duration, 0),
+    listVolumesIntervalMs: read.one('list-volumes-interval', duration, 0),
     podSelectors: read.all('pod-selector', selector),
     fence: read.one('fence', choice(fences), 'auto'),
     unsafeMoveWithoutFence: read.one('unsafe-move-without-fence', boolean, false),

@@ -103,6 +103,8 @@ export class CsiController {
     if (offer === undefined) return { outcome, volumes: new Map(), omitsHealthy: false };
     const listing = await listVolumeHealth(this.#options, offer);
     if (isMissing(listing.outcome)) this.#unlearnHealth({ list: 'none' });
+    // Some drivers list volumes without the condition that they advertise, and give it by name.
+    if (offer.get !== 'none' && isMute(listing)) this.#unlearnHealth({ list: 'none' });
     return listing;
   }
 
@@ -123,6 +125,12 @@ export async function performCsi(controller: CsiController, effect: CsiEffect): 
       return { target: 'csi', publishedNodes: new Map(), ...read };
     }
   }
+}
+
+/** There was something to be said, and not one word on it came. */
+function isMute({ volumes }: HealthListing): boolean {
+  const words = [...volumes.values()];
+  return words.length > 0 && words.every(({ status }) => status === 'Unknown');
 }
 
 function isMissing(outcome: Outcome): boolean {

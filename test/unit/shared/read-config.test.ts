@@ -46,6 +46,7 @@ describe('defaults', () => {
       kubeletLostAfterMs: 30_000,
       unhealthyAfterMs: 30_000,
       healthIntervalMs: 10_000,
+      listVolumesIntervalMs: 60_000,
       podSelectors: ['csi-failover.io/enabled=true'],
       fence: 'auto',
       unsafeMoveWithoutFence: false,

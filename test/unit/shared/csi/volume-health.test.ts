@@ -198,6 +198,19 @@ describe('a listing of health', () => {
     expect(words).toEqual({});
   });
 
+  it('is no listing of health if it has not one word, where volumes can be asked by name', async () => {
+    await using s = scratch();
+    const override = {
+      ListVolumes: () => ({ entries: [conditioned('a'), conditioned('b')] }),
+      ControllerGetVolume: () => conditioned('a', { abnormal: true }),
+    };
+    await s.driver({ capabilities: older, override });
+    expect((await s.controller.healthOffer()).offer?.list).toBe('condition');
+    await list(s.controller);
+    expect((await s.controller.healthOffer()).offer).toEqual({ list: 'none', get: 'condition' });
+    expect((await ask(s.controller, 'a')).health?.status).toBe('Abnormal');
+  });
+
   it('of 50,000 volumes is read whole', async () => {
     await using s = scratch();
     const entries = Array.from({ length: 50_000 }, (_, i) =>
