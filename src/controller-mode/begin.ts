@@ -2,13 +2,22 @@ import type { PodView } from '../shared/model.ts';
 import { fencedTaint } from '../shared/names.ts';
 import type { FencedVolume, FenceRecord } from '../shared/record.ts';
 import { type ActionOf, type LeaseTarget, action } from './actions.ts';
-import { candidatesFor, proven } from './confirm.ts';
-import { type Situation, movable } from './guards.ts';
+import { candidatesFor, candidatesOn, proven } from './confirm.ts';
+import { takenByOthers } from './foreign-volume.ts';
+import { type Situation, guards, movable } from './guards.ts';
 import { hold } from './hold.ts';
 import { podNotMoved } from './notices.ts';
 import { type State, heartbeatOf, kubeletOf, memoryOf } from './state.ts';
 import { type Verdict, isDead } from './verdict.ts';
-import { claimedVolumes, holdsOn, isFinished, ourVolumes, podsOn, takenFrom } from './volumes.ts';
+import {
+  claimedVolumes,
+  holdOf,
+  holdsOn,
+  isFinished,
+  ourVolumes,
+  podsOn,
+  takenFrom,
+} from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
 /** A node has failed: begins an episode for the pods that may move, and says why others may not. */
@@ -83,6 +92,35 @@ export function adopt(situation: Situation, wanted: Wanted): boolean {
     phase: holds.length > 0 ? 'Fenced' : 'Moved',
     volumes: takenFrom(state, nodeName),
     adopts: { holds, taint },
+  });
+  return true;
+}
+
+/**
+ * The instance beside another driver has taken a volume of a pod away, and we had just taken our
+ * intent back, or never had one: the pod cannot stay with one half of its volumes. Answers whether
+ * there is such a pod.
+ */
+export function follow(situation: Situation, wanted: Wanted): boolean {
+  const { state, nodeName } = situation;
+  const pods = candidatesOn(state, nodeName).filter(
+    (pod) => guards.paused?.(situation, pod) === undefined,
+  );
+  const taken = pods.map((pod) => ({ pod, by: takenByOthers(state, pod) }));
+  const holds = taken.flatMap(({ by }) => by).filter((one) => holdOf(one) !== 'begun');
+  const [first] = holds;
+  if (first === undefined) return false;
+  const losers = taken.filter(({ by }) => by.some((one) => holds.includes(one)));
+  const volumes = new Map(
+    losers.flatMap(({ pod }) => ourVolumes(state, pod)).map((v) => [v.pv, v]),
+  );
+  pushBegin(situation, wanted, {
+    kubeletRenewTime: undefined,
+    renewed: 'anything',
+    reason: `followed: driver ${first.driver} has taken its volume away`,
+    phase: 'Intent',
+    volumes: [...volumes.values()],
+    adopts: { holds: holds.map(({ name, uid }) => ({ name, uid })), taint: '' },
   });
   return true;
 }

@@ -4,7 +4,7 @@ import { fencedTaint } from '../shared/names.ts';
 import type { FenceRecord } from '../shared/record.ts';
 import type { Action } from './actions.ts';
 import { keepFromBrokenNodes } from './availability.ts';
-import { adopt, begin, heartbeatTarget, incidentOf } from './begin.ts';
+import { adopt, begin, follow, heartbeatTarget, incidentOf } from './begin.ts';
 import { candidatesFor, weigh } from './confirm.ts';
 import { type Episode, hasOwnTaint, membersOf } from './episode.ts';
 import { failover } from './failover.ts';
@@ -62,7 +62,9 @@ function decideNode(failure: Failure, record: FenceRecord | undefined, wanted: W
   const { situation, verdict } = failure;
   if (record === undefined) clearStrayTaint(situation, wanted);
   if (record !== undefined) runEpisode(situation, verdict, record, wanted);
-  else if (!adopt(situation, wanted) && isFailed(verdict)) begin(situation, verdict, wanted);
+  else if (!adopt(situation, wanted) && !follow(situation, wanted) && isFailed(verdict)) {
+    begin(situation, verdict, wanted);
+  }
   if (verdict.kind === 'Alive' || verdict.kind === 'StorageLost') weigh(situation, wanted);
   undoStrayHolds(situation, verdict, record, wanted);
   tellVerdict(failure, wanted);

@@ -7,12 +7,13 @@ import {
   decodePodIntent,
 } from '../shared/record.ts';
 import type { LeaseTarget } from './actions.ts';
+import { takenByOthers } from './foreign-volume.ts';
 import type { Situation } from './guards.ts';
 import { ownOutOfService } from './out-of-service.ts';
 import { type NodeMemory, kubeletOf } from './state.ts';
 import { hasRecovered } from './storage-verdict.ts';
 import type { Verdict } from './verdict.ts';
-import { attachmentOf, holdOf, ourVolumes, podsOn } from './volumes.ts';
+import { attachmentOf, holdOf, isFinished, ourVolumes, podsOn } from './volumes.ts';
 
 /** One failover of one node, as the cluster's objects and the verdict describe it now. */
 export interface Episode {
@@ -54,11 +55,16 @@ export function isSent({ situation }: Episode, volume: FencedVolume): boolean {
   return hold !== 'free' && hold !== 'leaving';
 }
 
-/** From the first fence call on an episode is finished; before it, it may be withdrawn. */
+/**
+ * From the first fence call on an episode is finished, also one of the instance beside another
+ * driver of a pod: both have to end what one has begun. Before that it may be withdrawn.
+ */
 export function isCommitted(episode: Episode): boolean {
+  const { record, members, situation } = episode;
   return (
-    episode.record.phase !== 'Intent' ||
-    episode.record.volumes.some((volume) => isSent(episode, volume))
+    record.phase !== 'Intent' ||
+    record.volumes.some((volume) => isSent(episode, volume)) ||
+    members.some(({ pod }) => !isFinished(pod) && takenByOthers(situation.state, pod).length > 0)
   );
 }
 
@@ -75,7 +81,8 @@ export function hasOutOfService({ node, situation }: Episode): boolean {
 export function hasLost(episode: Episode, pod: PodView): boolean {
   const intended = episode.members.find((member) => member.pod.uid === pod.uid)?.intent.volumes;
   const volumes = [...ourVolumes(episode.situation.state, pod), ...(intended ?? [])];
-  return volumes.some((volume) => isSent(episode, volume));
+  if (volumes.some((volume) => isSent(episode, volume))) return true;
+  return takenByOthers(episode.situation.state, pod).length > 0;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { PodView } from '../shared/model.ts';
 import type { FencedVolume } from '../shared/record.ts';
 import { action } from './actions.ts';
 import { type Episode, type Member, isUntouched } from './episode.ts';
-import { unannounced, unheld } from './foreign-volume.ts';
+import { hasOtherDrivers, unannounced, unheld } from './foreign-volume.ts';
 import { type Hold, hold } from './hold.ts';
 import { podWaits } from './notices.ts';
 import { attachmentOf, holdOf, isConfirmed, isFinished, ourVolumes } from './volumes.ts';
@@ -28,7 +28,9 @@ function evictOne(
     evictFinished(episode, { pod, intent }, wanted);
     return false;
   }
-  const waits = notEvictable(episode, pod, intent.volumes, held);
+  const unfenced = unconfirmed(episode, pod, intent.volumes);
+  if (unfenced === undefined) tellOthers(episode, { pod, intent }, wanted);
+  const waits = notEvictable(episode, pod, unfenced, held);
   if (waits === undefined) {
     wantEviction(episode, pod, wanted);
     return true;
@@ -80,19 +82,32 @@ function wantEviction(episode: Episode, pod: PodView, wanted: Wanted): void {
   }
 }
 
+/** The instances beside the pod's other drivers wait for our word. */
+function tellOthers(
+  { situation, record, heartbeat }: Episode,
+  member: Member,
+  wanted: Wanted,
+): void {
+  const { pod, intent } = member;
+  if (intent.fenced === true || !hasOtherDrivers(situation.state, pod)) return;
+  wanted.actions.push(
+    action('MarkPod', `${record.epoch}/${pod.uid}/fenced`, {
+      node: situation.nodeName,
+      pod: { namespace: pod.namespace, name: pod.name, uid: pod.uid },
+      heartbeat,
+      intent: { ...intent, fenced: true },
+    }),
+  );
+}
+
 function notEvictable(
   episode: Episode,
   pod: PodView,
-  intended: readonly FencedVolume[],
+  unfenced: Hold | undefined,
   held: ReadonlyMap<string, Hold>,
 ): Hold | undefined {
   const { state } = episode.situation;
-  return (
-    held.get(pod.uid) ??
-    unannounced(state, pod) ??
-    unconfirmed(episode, pod, intended) ??
-    unheld(state, pod)
-  );
+  return held.get(pod.uid) ?? unannounced(state, pod) ?? unfenced ?? unheld(state, pod);
 }
 
 /** The volume of this pod whose fence is not confirmed, with what it waits for. */

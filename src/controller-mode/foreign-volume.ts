@@ -1,6 +1,6 @@
-import type { PodView } from '../shared/model.ts';
+import type { AttachmentView, PodView } from '../shared/model.ts';
 import { intentAnnotation } from '../shared/names.ts';
-import { decodePodIntent } from '../shared/record.ts';
+import { type PodIntent, decodePodIntent } from '../shared/record.ts';
 import { type Hold, hold } from './hold.ts';
 import type { State } from './state.ts';
 import { attachmentOf, claimedVolumes, holdOf } from './volumes.ts';
@@ -28,15 +28,38 @@ export function foreignVolume(state: State, pod: PodView): Hold | undefined {
  * have announced themselves, and evicts when all holds are confirmed.
  */
 export function unannounced(state: State, pod: PodView): Hold | undefined {
-  return otherDrivers(state, pod, (driver, held) => {
-    const intent = decodePodIntent(pod.annotations[intentAnnotation(driver)]);
-    return held || (intent?.uid === pod.uid && intent.node === pod.nodeName);
+  return otherDrivers(state, pod, (driver, held) => held || intentOf(pod, driver) !== undefined);
+}
+
+/**
+ * The claim of another driver whose fence is not confirmed yet. A hold that stands is not enough:
+ * its instance may still ask its driver whether the access is really gone, and says so in its
+ * intent when it is.
+ */
+export function unheld(state: State, pod: PodView): Hold | undefined {
+  return otherDrivers(state, pod, (driver, held) => held && intentOf(pod, driver)?.fenced === true);
+}
+
+/**
+ * The VolumeAttachments of the pod's other drivers that their instances of ours have taken away,
+ * or are about to: from then on only a move helps the pod.
+ */
+export function takenByOthers(state: State, pod: PodView): readonly AttachmentView[] {
+  return claimedVolumes(state, pod).flatMap((volume) => {
+    if (volume.kind !== 'other-driver') return [];
+    const attachment = attachmentOf(state, pod.nodeName, volume.pv.name);
+    const stage = attachment === undefined ? 'free' : holdOf(attachment);
+    return attachment === undefined || stage === 'free' || stage === 'leaving' ? [] : [attachment];
   });
 }
 
-/** The claim of another driver whose fence is not confirmed yet. */
-export function unheld(state: State, pod: PodView): Hold | undefined {
-  return otherDrivers(state, pod, (_driver, held) => held);
+export function hasOtherDrivers(state: State, pod: PodView): boolean {
+  return claimedVolumes(state, pod).some(({ kind }) => kind === 'other-driver');
+}
+
+function intentOf(pod: PodView, driver: string): PodIntent | undefined {
+  const intent = decodePodIntent(pod.annotations[intentAnnotation(driver)]);
+  return intent?.uid === pod.uid && intent.node === pod.nodeName ? intent : undefined;
 }
 
 function otherDrivers(

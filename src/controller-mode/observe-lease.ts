@@ -36,8 +36,22 @@ export function observeLease(
         : { ...renewed(before, view, now), ...said };
   leases.set(key, seen);
   if (source !== 'heartbeats') return;
+  if (seen.renewals > (before?.renewals ?? 0)) observePause(state, now);
   if (view.name === leaderLease(state.policy.driver)) observeOwnRenewal(state, view);
   else observeHeartbeat(state, seen, now);
+}
+
+/**
+ * Agents renew every few seconds, and so does the leader. When nobody at all has for a while, then
+ * nobody could write (etcd without its quorum keeps the watches alive, and reads from caches), and
+ * the silence of those who come back a moment later than the first proves nothing.
+ */
+function observePause(state: State, now: Instant): void {
+  const { renewalSeenAt, policy, sources } = state;
+  state.renewalSeenAt = now;
+  if (renewalSeenAt === undefined || now - renewalSeenAt <= 2 * policy.heartbeatIntervalMs) return;
+  sources.heartbeats.freshSince = now;
+  sources.kubeletLeases.freshSince = now;
 }
 
 function renewed(before: SeenLease, view: LeaseView, now: Instant): SeenLease {

@@ -24,13 +24,18 @@ export function observeSettled(
     const uids = outcome.only ?? settled.volumes.map(({ uid }) => uid);
     for (const uid of uids) memory.revoked.add(uid);
   }
-  if (settled.kind === 'MarkPod') {
-    const pod = state.pods.get(keyOf(settled.pod));
-    const group = pod === undefined ? keyOf(settled.pod) : groupOf(pod);
-    const joined = memory.joined.get(group) ?? { first: new Set(), later: new Set() };
-    joined[memory.recordPhase === 'Intent' ? 'first' : 'later'].add(settled.pod.uid);
-    memory.joined.set(group, joined);
-  }
+  if (settled.kind === 'MarkPod') observeMark(state, settled);
+}
+
+function observeMark(state: State, { node, pod: target, intent }: ActionOf<'MarkPod'>): void {
+  // Its second mark, that its volumes are fenced, makes nobody join.
+  if (intent.fenced === true) return;
+  const memory = memoryOf(state, node);
+  const pod = state.pods.get(keyOf(target));
+  const group = pod === undefined ? keyOf(target) : groupOf(pod);
+  const joined = memory.joined.get(group) ?? { first: new Set(), later: new Set() };
+  joined[memory.recordPhase === 'Intent' ? 'first' : 'later'].add(target.uid);
+  memory.joined.set(group, joined);
 }
 
 /** Kept only as long as the pod is there, so that nothing piles up. */

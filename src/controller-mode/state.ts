@@ -110,6 +110,8 @@ export interface State {
   readonly deletingSince: Map<string, Instant>;
   /** By pod uid how its last eviction failed, for what people are told. */
   readonly refusals: Map<string, Outcome>;
+  /** When we last saw anybody renew a heartbeat, or the leader its own Lease. */
+  renewalSeenAt: Instant | undefined;
   leading: boolean;
   leadingSince: Instant;
   /** Our oldest acknowledged renewal that the watch has not shown yet. */
@@ -151,6 +153,7 @@ export function initialState(policy: Policy, now: Instant): State {
     memory: new Map(),
     deletingSince: new Map(),
     refusals: new Map(),
+    renewalSeenAt: undefined,
     leading: false,
     leadingSince: now,
     pendingRenewal: undefined,

@@ -79,6 +79,11 @@ export interface PodIntent {
   /** The pod's own uid, so that an annotation copied to another pod means nothing. */
   readonly uid: string;
   readonly volumes: readonly FencedVolume[];
+  /**
+   * All of these volumes are confirmed to be taken away. The instances beside the pod's other
+   * drivers wait for it: only this one can ask this driver whether what it confirmed is so.
+   */
+  readonly fenced?: true;
 }
 
 export function encodeFenceRecord(record: FenceRecord): string {
@@ -180,6 +185,7 @@ export function decodePodIntent(text: string | undefined): PodIntent | undefined
     node: string(json.node),
     uid: string(json.uid),
     volumes: volumes(json.volumes),
+    ...(json.fenced === true ? { fenced: true as const } : {}),
   };
   return intent.epoch === '' || intent.uid === '' ? undefined : intent;
 }

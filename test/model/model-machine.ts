@@ -46,6 +46,10 @@ export class ModelMachine {
   #kubelet = true;
   #frozen = false;
   #cut = false;
+  #mute = false;
+  #deaf = false;
+  /** What a deaf kubelet goes on believing. */
+  #lastView: KubeletView | undefined;
   readonly #gate = new Gate(
     'pods',
     'nodes',
@@ -80,6 +84,7 @@ export class ModelMachine {
     this.#powered = false;
     this.#machine = emptyMachine;
     this.#memory = freshMemory;
+    this.#lastView = undefined;
   }
 
   /** A new life of the machine, with a new boot id, not frozen. */
@@ -114,6 +119,18 @@ export class ModelMachine {
   cutApi(cut: boolean): void {
     this.#changed = true;
     this.#cut = cut;
+  }
+
+  /** What it writes is lost; it sees everything, and acts on its machine. */
+  mute(mute: boolean): void {
+    this.#changed = true;
+    this.#mute = mute;
+  }
+
+  /** It writes, but goes on believing what it saw last. */
+  deafen(deaf: boolean): void {
+    this.#changed = true;
+    this.#deaf = deaf;
   }
 
   get #alive(): boolean {
@@ -167,6 +184,18 @@ export class ModelMachine {
   }
 
   #view(): KubeletView {
+    if (this.#deaf && this.#lastView !== undefined) {
+      const { machine } = this;
+      const memory = this.#memory;
+      const { store } = this.#options;
+      const [timestamp, microTimestamp] = [store.timestamp(), store.microTimestamp()];
+      return { ...this.#lastView, machine, memory, timestamp, microTimestamp };
+    }
+    this.#lastView = this.#freshView();
+    return this.#lastView;
+  }
+
+  #freshView(): KubeletView {
     const { store, drivers, labels } = this.#options;
     const { name } = this;
     return {
@@ -200,6 +229,7 @@ export class ModelMachine {
   }
 
   #act(action: KubeletAction, now: number): void {
+    if (this.#mute && isRequest(action)) return;
     const { store } = this.#options;
     const status = { subresource: 'status' } as const;
     const { staged, published } = this.#machine;
@@ -273,6 +303,11 @@ export class ModelMachine {
     );
     this.#machine = { ...this.#machine, workloads: [...others, workload] };
   }
+}
+
+function isRequest({ kind }: KubeletAction): boolean {
+  const local = ['stage', 'publish', 'unpublish', 'unstage', 'startWorkload', 'stopWorkload'];
+  return !local.includes(kind);
 }
 
 function onMachine({ driver, handle }: VolumeOnMachine): VolumeOnMachine {

@@ -22,8 +22,8 @@ import {
 import type { Driver, DriverAnswer } from '../model/attacher.ts';
 import { ModelCluster, nodeIdOf, testDriver } from '../model/cluster.ts';
 import type { StoreEvent } from '../model/event-log.ts';
-import { Agent } from '../simulation/agent.ts';
 import { KillableController } from './killable-controller.ts';
+import { ModelAgent } from './model-agent.ts';
 import { requestWord } from './request-word.ts';
 import { type History, recordOf } from './traces.ts';
 
@@ -93,7 +93,7 @@ export class SmallCluster implements AsyncDisposable {
   killed: string | undefined;
   readonly #options: SmallClusterOptions;
   readonly #things = new AsyncDisposableStack();
-  readonly #agents: readonly Agent[];
+  readonly #agents: readonly ModelAgent[];
   readonly #controllers: KillableController[] = [];
   /** By volume handle. */
   readonly #plans = new Map<string, WorkloadPlan>();
@@ -130,7 +130,7 @@ export class SmallCluster implements AsyncDisposable {
     store.create('namespaces', { metadata: { name } });
     store.subscribe((change) => this.changes.push(change));
     this.#agents = [...machines.values()].map(
-      (machine) => new Agent({ machine, store, driver: testDriver, intervalMs }),
+      (machine) => new ModelAgent({ machine, store, driver: testDriver, intervalMs }),
     );
   }
 

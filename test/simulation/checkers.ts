@@ -3,180 +3,328 @@
  * (liveness, after everything is healed). They look at the model's truth, never at the core.
  */
 import type { Action } from '../../src/controller-mode/actions.ts';
-import type { Effect } from '../../src/shared/effect.ts';
+import { isWrite } from '../../src/controller-mode/perform.ts';
+import { staleView } from '../../src/controller-mode/freshness.ts';
 import {
   fenceAnnotation,
   heartbeatLease,
   holdFinalizer,
-  intentAnnotation,
+  outOfServiceTaint,
+  outOfServiceValue,
 } from '../../src/shared/names.ts';
-import { decodeFenceRecord, decodePodIntent, type FenceRecord } from '../../src/shared/record.ts';
-import { testDriver } from '../model/cluster.ts';
-import type { Pod } from '../model/objects.ts';
-import { enabled } from './workloads.ts';
-import type { World } from './world.ts';
+import type { StoreEvent } from '../model/event-log.ts';
+import type { AnyObject, Lease } from '../model/objects.ts';
+import { csiVolumesOf } from '../model/csi-volumes.ts';
+import { keyOf } from '../model/stored-object.ts';
+import type { FenceRecord } from '../../src/shared/record.ts';
+import { misdeeds, recordIn, recordOf } from './conduct.ts';
+import { objection } from './oracle.ts';
+import type { Replica, Running, Witness } from './replica.ts';
+import type { KubernetesReply } from './requests.ts';
+import type { Instance, World } from './world.ts';
+import { Writers } from './writers.ts';
+
+/** Before the request reaches the server, or after it was carried out and before its answer. */
+export type Kill = 'before' | 'after';
+
+/** A record that does not change for so long must be accompanied by a word to people. */
+const silentRecordMs = 90_000;
+/** How long a leader must have been able to do what it wants before it is blamed. */
+const ableMs = 30_000;
+/** How long our out-of-service taint may stand, with what it takes to see and to remove it. */
+const outOfServiceMs = 5_000 + 6_000;
+
+/** Back-offs double from 100 ms on, so that there are seven attempts in ten seconds. */
+const repetitionMs = 10_000;
+const mostRepetitions = 9;
 
 export class Checkers {
   readonly violations: string[] = [];
+  readonly writers: Writers;
+  readonly witness: Witness;
+  /** Requests that changed something or tried to, so far. */
+  writes = 0;
+  episodes = 0;
+  moves = 0;
+  /** Kills whoever sends the request of this number. */
+  killAt: { readonly write: number; readonly when: Kill } | undefined;
   readonly #world: World;
-  /** Per volume and workload slot: who wrote last, and who was replaced. */
-  readonly #writers = new Map<string, { current: string; replaced: Set<string> }>();
-  readonly #everyPod = new Map<string, Pod>();
+  readonly #bornAt = new Map<string, number>();
+  readonly #renewedAt = new Map<string, number>();
+  readonly #kubeletReadAt = new WeakMap<Action, number>();
+  readonly #records = new Map<string, { text: string; since: number }>();
+  readonly #ableSince = new Map<Replica, number>();
+  readonly #removedRecords = new Map<string, { record: FenceRecord; at: number }>();
+  readonly #starts = new Map<string, number[]>();
+  readonly #outOfServiceSince = new Map<string, number>();
+  #lookAt = 0;
 
   constructor(world: World) {
     this.#world = world;
-    world.cluster.store.subscribe((event) => {
-      if (event.resource !== 'pods') return;
-      const pod = event.object as Pod;
-      this.#everyPod.set(pod.metadata.uid, pod);
+    const { store } = world;
+    this.writers = new Writers({
+      store,
+      isSlotted: (app) => {
+        const plan = world.plan.workloads.find(({ name }) => name === app);
+        return plan === undefined || plan.replicas === 1;
+      },
+      fail: (what) => this.fail(what),
     });
+    store.subscribe((event) => this.#observe(event));
+    this.witness = {
+      begun: (replica, action) => {
+        this.#countStart(replica, action);
+        const why = objection(replica, action);
+        if (why !== undefined) this.fail(`S3 ${why}`);
+      },
+      around: (replica, running, execute) => this.#around(replica, running, execute),
+      settled: (replica, action, outcome) => {
+        if (world.lines === undefined) return;
+        const word = outcome.kind === 'Done' ? 'done' : `${outcome.kind} ${outcome.code}`;
+        world.trace(`    ${nameOf(replica)}: ${action.kind} ${action.node} ${word}`);
+      },
+    };
   }
 
-  /** S1: no accepted write of a replaced pod after its replacement's first write. */
-  write(handle: string, podUid: string): void {
-    const pod = this.#everyPod.get(podUid);
-    if (pod === undefined) return;
-    const key = `${handle}/${slotOf(pod)}`;
-    const slot = this.#writers.get(key);
-    if (slot === undefined) {
-      this.#writers.set(key, { current: podUid, replaced: new Set() });
-      return;
-    }
-    if (slot.current === podUid) return;
-    if (slot.replaced.has(podUid)) {
-      this.#fail(`S1 ${key}: replaced pod ${podUid} wrote after ${slot.current}`);
-    }
-    slot.replaced.add(slot.current);
-    slot.current = podUid;
+  ageOf(uid: string): number {
+    return this.#world.now - (this.#bornAt.get(uid) ?? 0);
   }
 
-  /** Looks at a request of ours right before it is carried out. */
-  request(action: Action, effect: Effect): void {
-    if (effect.target !== 'kubernetes') return;
-    if (effect.verb === 'delete' && effect.resource === 'pods') this.#evicted(effect);
-    if (effect.verb === 'delete' && effect.resource === 'volumeattachments') {
-      this.#held(effect.name);
-    }
-    if (action.kind === 'BeginEpisode' && effect.verb !== 'get') this.#begun(action);
+  /** A person may take the record away between the look at it and what follows. */
+  recentRecord(driver: string, node: string): FenceRecord | undefined {
+    const standing = recordOf(this.#world, driver, node);
+    if (standing !== undefined) return standing;
+    const removed = this.#removedRecords.get(heartbeatLease(driver, node));
+    return removed !== undefined && this.#world.now - removed.at < 15_000
+      ? removed.record
+      : undefined;
   }
 
-  /** S3: a pod that we may not move is not touched. */
-  #evicted(effect: Extract<Effect, { verb: 'delete' }>): void {
-    const pod = this.#everyPod.get(effect.uid);
-    if (pod?.metadata.labels?.['csi-failover.io/enabled'] !== enabled['csi-failover.io/enabled']) {
-      this.#fail(`S3 evicted a pod that is not labelled: ${effect.namespace}/${effect.name}`);
-    }
-    // S5: a uid that is not in the intent of a standing record.
-    const { store } = this.#world.cluster;
-    const current = store.find('pods', effect.name, effect.namespace);
-    if (current?.metadata.uid !== effect.uid) return;
-    const intent = decodePodIntent(current.metadata.annotations?.[intentAnnotation(testDriver)]);
-    if (intent?.uid !== effect.uid) this.#fail(`S5 deleted ${effect.name} without its intent`);
+  /** When this Lease was renewed last, by whoever it belongs to. */
+  renewedAt(key: string): number | undefined {
+    return this.#renewedAt.get(key);
   }
 
-  /** S3: nor is a VolumeAttachment that a pod which may not move uses. */
-  #held(name: string): void {
-    const { store } = this.#world.cluster;
-    const attachment = store.find('volumeattachments', name);
-    const pv = attachment?.spec.source.persistentVolumeName;
-    if (attachment === undefined || pv === undefined) return;
-    // S5: only a VolumeAttachment that a standing record lists, and only under our hold.
-    const node = attachment.spec.nodeName;
-    const record = this.#records().find((one) => one.node === node)?.record;
-    const listed = record?.volumes.some((volume) => volume.pv === pv) === true;
-    const held = attachment.metadata.finalizers?.includes(holdFinalizer) === true;
-    const open = record?.phase === 'Intent' || record?.phase === 'Fenced';
-    if (!listed || !held || !open) this.#fail(`S5 deleted attachment of ${pv} without a record`);
-    const claim = store.find('persistentvolumes', pv)?.spec.claimRef?.name;
-    const user = store.all('pods').find((pod) => {
-      const phase = pod.status?.phase;
-      const uses = (pod.spec.volumes ?? []).some(
-        (volume) => volume.persistentVolumeClaim?.claimName === claim,
-      );
-      const unfinished = phase !== 'Failed' && phase !== 'Succeeded';
-      return uses && unfinished && pod.spec.nodeName === attachment.spec.nodeName;
-    });
-    // A pod that was bound a moment ago may not have been seen by anybody yet.
-    if (user === undefined || user.metadata.labels?.['csi-failover.io/enabled'] === 'true') return;
-    if (this.#world.ageOf(user.metadata.uid) < 5_000) return;
-    this.#fail(`S3 took away volume ${claim} that unlabelled pod ${user.metadata.name} uses`);
-  }
-
-  /** S2: nobody is failed over who was just alive. S4: never more than the storm bound. */
-  #begun(action: Extract<Action, { kind: 'BeginEpisode' }>): void {
-    const { machines, now } = this.#world;
-    if (action.reason === 'adopted') return;
-    const machine = machines.find(({ name }) => name === action.node);
-    const healthy = machine?.healthySince;
-    if (healthy !== undefined && now - healthy > 4_000) {
-      this.#fail(`S2 began an episode for ${action.node}, healthy for ${now - healthy} ms`);
+  /** After every step; what takes long to go wrong is looked at once a second. */
+  step(): void {
+    const { now, instances } = this.#world;
+    if (now < this.#lookAt) return;
+    this.#lookAt = now + 1_000;
+    for (const instance of instances) {
+      const leader = this.#ableLeader(instance);
+      this.#checkSilence(instance, leader);
+      this.#checkOutOfService(instance, leader);
     }
-    const begun = this.#records().filter(({ node }) => node !== action.node).length;
-    const bound = Math.max(1, Math.round(machines.length * 0.3));
-    if (this.#records().some(({ node }) => node === action.node)) {
-      this.#fail(`S5 a second episode for the record of ${action.node}`);
-    }
-    if (begun + 1 > bound) this.#fail(`S4 ${begun + 1} nodes in episode, at most ${bound}`);
-  }
-
-  #records(): { node: string; record: FenceRecord }[] {
-    const { store } = this.#world.cluster;
-    return this.#world.machines.flatMap(({ name: node }) => {
-      const lease = store.find('leases', heartbeatLease(testDriver, node), 'default');
-      const record = decodeFenceRecord(lease?.metadata.annotations?.[fenceAnnotation]);
-      return record === undefined ? [] : [{ node, record }];
-    });
   }
 
   /** L1: every pod runs. L2: nothing of ours is left. Answers what is still missing. */
-  missing(): string[] {
-    const { store } = this.#world.cluster;
-    const missing: string[] = [];
-    for (const { name, claims } of this.#world.workloads) {
-      const pods = store.all('pods').filter((pod) => pod.metadata.labels?.app === name);
-      const running = pods.filter(
-        (pod) => pod.status?.phase === 'Running' && pod.metadata.deletionTimestamp === undefined,
+  missing(): readonly string[] {
+    return [...this.#missingPods(), ...this.#leftOvers()];
+  }
+
+  fail(what: string): void {
+    if (!this.violations.includes(what)) this.violations.push(what);
+    this.#world.trace(`!! ${what}`);
+  }
+
+  /** L3: what is done or has failed is not begun again and again without a pause. */
+  #countStart({ party }: Replica, { key, kind, node }: Action): void {
+    const { now } = this.#world;
+    const full = `${party} ${key}`;
+    const recent = (this.#starts.get(full) ?? []).filter((at) => now - at < repetitionMs);
+    recent.push(now);
+    this.#starts.set(full, recent);
+    if (recent.length > mostRepetitions) {
+      this.fail(`L3 ${kind} ${node} was begun ${recent.length} times in ${repetitionMs} ms`);
+    }
+  }
+
+  #observe({ type, object, old, resource }: StoreEvent): void {
+    const { now } = this.#world;
+    if (type === 'ADDED') this.#bornAt.set(object.metadata.uid, now);
+    if (resource !== 'leases') return;
+    const record = type === 'DELETED' ? recordIn(old as Lease | undefined) : undefined;
+    if (record !== undefined) this.#removedRecords.set(object.metadata.name, { record, at: now });
+    if (type === 'DELETED') return;
+    const [is, was] = [(object as Lease).spec, (old as Lease | undefined)?.spec];
+    if (is?.renewTime === undefined || is.renewTime === was?.renewTime) return;
+    this.#renewedAt.set(keyOf(object.metadata.namespace, object.metadata.name), now);
+  }
+
+  #around(
+    replica: Replica,
+    { action, effect }: Running,
+    execute: () => KubernetesReply,
+  ): KubernetesReply | undefined {
+    if (effect.target !== 'kubernetes') return execute();
+    if (!isWrite(effect)) {
+      if (effect.namespace === 'kube-node-lease') {
+        this.#kubeletReadAt.set(action, this.#world.now);
+      }
+      return execute();
+    }
+    this.writes += 1;
+    const kill = this.writes === this.killAt?.write ? this.killAt.when : undefined;
+    if (kill === 'before') {
+      replica.crash(20_000);
+      return undefined;
+    }
+    const before = this.#find(effect);
+    this.#world.trace(
+      `  ${nameOf(replica)}: ${action.kind} ${action.node}, ${effect.verb} ${effect.resource}`,
+    );
+    const reply = execute();
+    const after = this.#find(effect);
+    if (after !== before) {
+      const kubeletReadAt = this.#kubeletReadAt.get(action);
+      const deed = { replica, action, effect, before, after, kubeletReadAt };
+      this.#count(action, before, after);
+      for (const misdeed of misdeeds(this.#world, deed)) this.fail(misdeed);
+    }
+    if (kill !== 'after') return reply;
+    replica.crash(20_000);
+    return undefined;
+  }
+
+  #find(effect: { resource: string; name: string; namespace: string }): AnyObject | undefined {
+    const { resource, name, namespace } = effect;
+    return this.#world.store.find(resource as 'pods', name, namespace);
+  }
+
+  #count(action: Action, before: AnyObject | undefined, after: AnyObject | undefined): void {
+    if (action.kind === 'BeginEpisode') this.episodes += 1;
+    if (action.kind === 'Evict' && before !== undefined) {
+      this.writers.movedByUs(before.metadata.uid);
+      if (after === undefined) this.moves += 1;
+    }
+    if (action.kind !== 'Hold' || before === undefined) return;
+    const { spec } = before as unknown as {
+      spec: { nodeName: string; source: { persistentVolumeName: string } };
+    };
+    for (const pod of this.#world.store.all('pods')) {
+      const uses = csiVolumesOf(this.#world.store, pod).some(
+        ({ pv }) => pv === spec.source.persistentVolumeName,
       );
-      const wanted = name === 'theirs' ? 2 : name.startsWith('set-') ? claims.length : 1;
-      if (running.length < wanted) {
-        missing.push(`L1 ${name}: ${running.length} of ${wanted} pods run`);
+      if (uses && pod.spec.nodeName === spec.nodeName) this.writers.movedByUs(pod.metadata.uid);
+    }
+  }
+
+  /** A leader that sees and reaches everything, and has for a while. */
+  #ableLeader({ replicas }: Instance): Replica | undefined {
+    const { now, api, network } = this.#world;
+    let able: Replica | undefined;
+    for (const replica of replicas) {
+      const { party, state, clock } = replica;
+      const troubled =
+        api.state !== 'up' ||
+        api.throttles > 0 ||
+        api.losesReplies > 0 ||
+        network.isCut(party, 'api') ||
+        network.isCut('api', party) ||
+        network.isSlow(party, 'api') ||
+        network.isSlow('api', party);
+      const sees = replica.isUp && state.leading && staleView(state, clock.now) === undefined;
+      if (troubled || !sees || !replica.isLeading) this.#ableSince.delete(replica);
+      else if (!this.#ableSince.has(replica)) this.#ableSince.set(replica, now);
+      if (now - (this.#ableSince.get(replica) ?? now) >= ableMs) able = replica;
+    }
+    return able;
+  }
+
+  /** S6: every episode goes on, or people are told what it waits for. */
+  #checkSilence({ plan }: Instance, leader: Replica | undefined): void {
+    const { machines, now, store } = this.#world;
+    for (const { name } of machines) {
+      const key = `${plan.name} ${name}`;
+      const lease = store.find('leases', heartbeatLease(plan.name, name), 'default');
+      const text = lease?.metadata.annotations?.[fenceAnnotation] ?? '';
+      const known = this.#records.get(key);
+      if (known?.text !== text) this.#records.set(key, { text, since: now });
+      else if (text !== '' && leader !== undefined && now - known.since > silentRecordMs) {
+        const told = leader.notices.some(
+          ({ about, note }) => about.name === name || note.includes(`node ${name}`),
+        );
+        if (!told) this.fail(`S6 the record of ${name} stands, and nobody is told why`);
       }
     }
-    for (const { node, record } of this.#records()) {
-      missing.push(`L2 record ${record.phase} of ${node}`);
-    }
-    for (const node of store.all('nodes')) {
-      for (const taint of node.spec?.taints ?? []) {
-        missing.push(`L2 taint ${taint.key} on ${node.metadata.name}`);
+  }
+
+  /** S5: our out-of-service taint is short, as long as anybody can take it off. */
+  #checkOutOfService({ plan }: Instance, leader: Replica | undefined): void {
+    const { store, now } = this.#world;
+    const value = outOfServiceValue(plan.name);
+    for (const { metadata, spec } of store.all('nodes')) {
+      const key = `${plan.name} ${metadata.name}`;
+      const stands = spec?.taints?.some(
+        (taint) => taint.key === outOfServiceTaint && taint.value === value,
+      );
+      if (stands !== true || leader === undefined) this.#outOfServiceSince.delete(key);
+      else if (!this.#outOfServiceSince.has(key)) this.#outOfServiceSince.set(key, now);
+      const since = this.#outOfServiceSince.get(key) ?? now;
+      if (now - since > outOfServiceMs) {
+        this.fail(`S5 the out-of-service taint stands on ${metadata.name} for ${now - since} ms`);
       }
+    }
+  }
+
+  #missingPods(): readonly string[] {
+    const { store, workloads, machines } = this.#world;
+    const missing: string[] = [];
+    const running = new Map<string, number>();
+    for (const { metadata, status } of store.all('pods')) {
+      const app = metadata.labels?.app ?? '';
+      const runs = status?.phase === 'Running' && metadata.deletionTimestamp === undefined;
+      if (runs) running.set(app, (running.get(app) ?? 0) + 1);
+    }
+    for (const { name, replicas } of workloads) {
+      const count = running.get(name) ?? 0;
+      const wanted =
+        store.find('deployments', name, 'default') ?? store.find('statefulsets', name, 'default');
+      // A pod that nobody makes again may be gone for good.
+      if (wanted !== undefined && count < replicas) {
+        missing.push(`L1 ${name}: ${count} of ${replicas} pods run`);
+      }
+    }
+    for (const machine of machines) {
+      for (const { podUid, volumes } of machine.running) {
+        if (!store.hasUid(podUid)) continue;
+        const shut = volumes.find(
+          ({ driver, handle }) => !this.#world.isLetIn(machine, driver, handle),
+        );
+        if (shut !== undefined)
+          missing.push(`L1 a pod on ${machine.name} cannot use ${shut.handle}`);
+      }
+    }
+    return missing;
+  }
+
+  #leftOvers(): readonly string[] {
+    const { store, instances, machines } = this.#world;
+    const left: string[] = [];
+    for (const { plan } of instances) {
+      for (const { name } of machines) {
+        const record = recordOf(this.#world, plan.name, name);
+        if (record !== undefined) left.push(`L2 record ${record.phase} of ${name}`);
+      }
+    }
+    for (const { metadata, spec } of store.all('nodes')) {
+      for (const { key } of spec?.taints ?? []) left.push(`L2 taint ${key} on ${metadata.name}`);
     }
     for (const { metadata } of store.all('volumeattachments')) {
       if (metadata.finalizers?.includes(holdFinalizer) === true) {
-        missing.push(`L2 hold on ${metadata.name}`);
+        left.push(`L2 hold on ${metadata.name}`);
       }
     }
     for (const { metadata } of store.all('pods')) {
       const marked = Object.keys(metadata.annotations ?? {}).some((key) =>
         key.startsWith('intent.'),
       );
-      if (marked) missing.push(`L2 intent on ${metadata.name}`);
+      if (marked) left.push(`L2 intent on ${metadata.name}`);
     }
-    return missing;
-  }
-
-  #fail(what: string): void {
-    if (!this.violations.includes(what)) this.violations.push(what);
-    this.#world.trace(`VIOLATION ${what}`);
-  }
-
-  fail(what: string): void {
-    this.#fail(what);
+    return left;
   }
 }
 
-/** The place of a workload that one pod after the other fills. */
-function slotOf(pod: Pod): string {
-  const app = pod.metadata.labels?.app ?? pod.metadata.name;
-  if (app === 'theirs') return pod.metadata.uid;
-  return app.startsWith('set-') ? pod.metadata.name : app;
+function nameOf({ options }: Replica): string {
+  return `${options.policy.driver.split('.')[0]}/${options.name}`;
 }

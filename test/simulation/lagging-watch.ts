@@ -1,4 +1,8 @@
-/** The watches of one replica: each collection lags on its own and may stall, break or go on. */
+/**
+ * The watches of one replica: each collection lags on its own, so that what happened to two kinds
+ * arrives in any order; each may stall, break, and go on or list again.
+ */
+import type { SourceName } from '../../src/controller-mode/facts.ts';
 import type { JsonObject } from '../../src/shared/effect.ts';
 import {
   attachmentView,
@@ -16,9 +20,10 @@ import { parseLabelSelector } from '../../src/shared/label-selector.ts';
 import type { View } from '../../src/shared/model.ts';
 import { driverLabel } from '../../src/shared/names.ts';
 import type { WatchFact } from '../../src/shared/watch-fact.ts';
-import type { SourceName } from '../../src/controller-mode/facts.ts';
-import type { ResourceName } from '../model/objects.ts';
-import type { Store } from '../model/store.ts';
+import type { AnyObject, ResourceName } from '../model/objects.ts';
+import { sortKey } from '../model/stored-object.ts';
+import type { Api } from './api.ts';
+import type { Party } from './network.ts';
 import type { Prng } from './prng.ts';
 
 const enabled = parseLabelSelector('csi-failover.io/enabled=true');
@@ -27,10 +32,8 @@ const selectors = enabled.kind === 'Selector' ? [enabled.selector] : [];
 interface Watched {
   readonly resource: ResourceName;
   readonly project: (json: JsonObject) => View;
-  readonly wants?: (json: JsonObject) => boolean;
+  readonly wants?: (object: AnyObject, driver: string) => boolean;
 }
-
-const metadata = (json: JsonObject): JsonObject => (json.metadata ?? {}) as JsonObject;
 
 const watched: Readonly<Record<SourceName, Watched>> = {
   nodes: { resource: 'nodes', project: nodeView },
@@ -39,114 +42,174 @@ const watched: Readonly<Record<SourceName, Watched>> = {
   pvs: { resource: 'persistentvolumes', project: pvView },
   attachments: { resource: 'volumeattachments', project: attachmentView },
   csinodes: { resource: 'csinodes', project: csiNodeView },
-  csidrivers: { resource: 'csidrivers', project: csiDriverView },
+  csidrivers: {
+    resource: 'csidrivers',
+    project: csiDriverView,
+    wants: ({ metadata }, driver) => metadata.name === driver,
+  },
   namespaces: { resource: 'namespaces', project: namespaceView },
   configmaps: { resource: 'configmaps', project: configMapView },
   kubeletLeases: {
     resource: 'leases',
     project: leaseView,
-    wants: (json) => metadata(json).namespace === 'kube-node-lease',
+    wants: ({ metadata }) => metadata.namespace === 'kube-node-lease',
   },
   heartbeats: {
     resource: 'leases',
     project: leaseView,
-    wants: (json) => ((metadata(json).labels ?? {}) as JsonObject)[driverLabel] !== undefined,
+    wants: ({ metadata }, driver) => metadata.labels?.[driverLabel] === driver,
   },
 };
 
 /** Bookmarks come about once a minute. */
 const bookmarkMs = 60_000;
+/** Without any life for so long all streams are opened anew (sources.ts, transport.ts). */
+const silenceMs = 20_000;
+
+export interface WatchOptions {
+  readonly api: Api;
+  readonly party: Party;
+  readonly driver: string;
+  readonly prng: Prng;
+  /** How late an event may be at most, if nothing is wrong. */
+  readonly lagMs: number;
+  readonly post: (fact: WatchFact) => void;
+}
 
 export class LaggingWatch {
-  readonly #source: SourceName;
-  readonly #store: Store;
-  readonly #prng: Prng;
-  readonly #post: (fact: WatchFact) => void;
+  readonly source: SourceName;
+  /** What has arrived so far, as the API server sent it. */
+  readonly delivered = new Map<string, AnyObject>();
+  readonly #options: WatchOptions;
+  readonly #watched: Watched;
   #seen = 0;
+  #version = -1;
   #synced = false;
   #nextAt = 0;
   #bookmarkAt = 0;
   #stalledUntil = 0;
+  #cutSince: number | undefined;
   #brokenUntil: number | undefined;
 
-  constructor(
-    source: SourceName,
-    options: { store: Store; prng: Prng; post: (fact: WatchFact) => void },
-  ) {
-    this.#source = source;
-    this.#store = options.store;
-    this.#prng = options.prng;
-    this.#post = options.post;
+  constructor(source: SourceName, options: WatchOptions) {
+    this.source = source;
+    this.#options = options;
+    this.#watched = watched[source];
   }
 
-  static all(options: {
-    store: Store;
-    prng: Prng;
-    post: (fact: WatchFact) => void;
-  }): LaggingWatch[] {
-    return Object.keys(watched).map((source) => {
-      const prng = options.prng.fork();
-      return new LaggingWatch(source as SourceName, { ...options, prng });
-    });
+  static all(options: WatchOptions): LaggingWatch[] {
+    return Object.keys(watched).map(
+      (source) => new LaggingWatch(source as SourceName, { ...options, prng: options.prng.fork() }),
+    );
   }
 
   /** Connected but silent: nobody is told. */
   stall(until: number): void {
-    this.#stalledUntil = until;
+    this.#stalledUntil = Math.max(until, this.#stalledUntil);
   }
 
   /** Broken, and told so; afterwards it goes on or lists again. */
   break(until: number): void {
     if (!this.#synced || this.#brokenUntil !== undefined) return;
     this.#brokenUntil = until;
-    this.#post({ kind: 'WatchLost', source: this.#source, reason: 'simulated' });
+    this.#options.post({ kind: 'WatchLost', source: this.source, reason: 'simulated' });
+  }
+
+  heal(): void {
+    this.#stalledUntil = 0;
+  }
+
+  /** When it will have something to do, if nothing happens before. */
+  get nextAt(): number {
+    const { api } = this.#options;
+    const pending = !this.#synced || this.#brokenUntil !== undefined;
+    const news = api.store.versionOf(this.#watched.resource) !== this.#version;
+    return pending || news ? Math.max(this.#nextAt, this.#stalledUntil) : this.#bookmarkAt;
   }
 
   step(now: number): void {
     if (now < this.#nextAt || now < this.#stalledUntil) return;
-    this.#nextAt = now + (this.#prng.chance(0.2) ? this.#prng.between(100, 800) : 100);
+    if (!this.#isOpen(now)) return;
     if (this.#brokenUntil !== undefined) {
       if (now < this.#brokenUntil) return;
       this.#brokenUntil = undefined;
-      if (this.#prng.chance(0.5)) this.#synced = false;
-      else this.#post({ kind: 'WatchResumed', source: this.#source });
+      if (this.#options.prng.chance(0.5)) this.#synced = false;
+      else this.#options.post({ kind: 'WatchResumed', source: this.source });
     }
     if (this.#synced) this.#deliver(now);
     else this.#list(now);
   }
 
+  /** A cut is silent at first; whoever refuses connections is noticed at once. */
+  #isOpen(now: number): boolean {
+    const { api, party } = this.#options;
+    const { network } = api;
+    if (api.state === 'refusing') {
+      this.break(now + 100);
+      return false;
+    }
+    if (!network.isCut('api', party)) {
+      this.#cutSince = undefined;
+      // Nobody lists or resumes without being able to ask.
+      const asks = !this.#synced || this.#brokenUntil !== undefined;
+      return !asks || (api.state === 'up' && !network.isCut(party, 'api'));
+    }
+    this.#cutSince ??= now;
+    if (now - this.#cutSince >= silenceMs) this.break(now + 100);
+    return false;
+  }
+
   #list(now: number): void {
-    const { resource, project, wants } = watched[this.#source];
-    const items = this.#store.all(resource) as unknown as readonly JsonObject[];
-    const objects = items.filter((json) => wants?.(json) ?? true).map(project);
-    this.#seen = this.#store.resourceVersion;
+    const { api, driver, post } = this.#options;
+    const { resource, project, wants } = this.#watched;
+    const items = api.store.all(resource).filter((object) => wants?.(object, driver) ?? true);
+    this.delivered.clear();
+    for (const object of items) this.delivered.set(sortKey(object), object);
+    this.#seen = api.store.resourceVersion;
     this.#synced = true;
     this.#bookmarkAt = now + bookmarkMs;
-    this.#post({ kind: 'Replaced', source: this.#source, objects });
+    const objects = items.map((object) => project(object as unknown as JsonObject));
+    post({ kind: 'Replaced', source: this.source, objects });
   }
 
   #deliver(now: number): void {
-    const { resource, project, wants } = watched[this.#source];
-    const answer = this.#store.eventsSince(this.#seen, resource);
-    if (!answer.ok) {
-      this.#synced = false;
-      return;
-    }
-    for (const event of answer.events) {
-      this.#seen = event.rv;
-      const json = event.object as unknown as JsonObject;
-      if (wants !== undefined && !wants(json)) continue;
-      const view = project(json);
-      const { namespace, name, uid } = view;
-      const removed = { kind: 'Removed', source: this.#source, namespace, name, uid } as const;
-      this.#post(
-        event.type === 'DELETED'
-          ? removed
-          : { kind: 'Upserted', source: this.#source, object: view },
-      );
+    const { api, post } = this.#options;
+    const { resource } = this.#watched;
+    const version = api.store.versionOf(resource);
+    if (version !== this.#version) {
+      this.#version = version;
+      this.#lag(now);
+      const answer = api.store.eventsSince(this.#seen, resource);
+      if (!answer.ok) {
+        this.#synced = false;
+        return;
+      }
+      for (const event of answer.events) this.#pass(event.type, event.object);
+      this.#seen = answer.events.at(-1)?.rv ?? this.#seen;
     }
     if (now < this.#bookmarkAt) return;
     this.#bookmarkAt = now + bookmarkMs;
-    this.#post({ kind: 'WatchAlive', source: this.#source });
+    post({ kind: 'WatchAlive', source: this.source });
+  }
+
+  /** How long the next changes will take to arrive. */
+  #lag(now: number): void {
+    const { prng, lagMs } = this.#options;
+    this.#nextAt = now + (prng.chance(0.2) ? prng.between(100, lagMs) : 100);
+  }
+
+  #pass(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: AnyObject): void {
+    const { driver, post } = this.#options;
+    const { project, wants } = this.#watched;
+    if (wants !== undefined && !wants(object, driver)) return;
+    const { source } = this;
+    if (type === 'DELETED') {
+      const { namespace = '', name, uid } = object.metadata;
+      this.delivered.delete(sortKey(object));
+      post({ kind: 'Removed', source, namespace, name, uid });
+      return;
+    }
+    this.delivered.set(sortKey(object), object);
+    post({ kind: 'Upserted', source, object: project(object as unknown as JsonObject) });
   }
 }

@@ -1,77 +1,121 @@
 /**
- * Deliberate mistakes in the core that the simulation must catch. A mutant is the whole project
- * with one anchor replaced, which must occur exactly once, run in a folder of its own.
+ * Hunts mutants: the project with one mistake in it, run seed by seed until a checker objects. What
+ * does not typecheck, or dies of itself, counts as not caught.
  */
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { MutatedTree } from '../mutation/mutated-tree.ts';
+import { type Mutant, mutants } from './mutant-list.ts';
 
-export interface Mutant {
-  readonly name: string;
-  readonly file: string;
-  readonly anchor: string;
-  readonly replacement: string;
-  /** Within so many seeds it must be caught. */
-  readonly seeds: number;
+interface Hunt {
+  readonly mutant: Mutant;
+  /** The first seed that caught it, and what its checker said; undefined: it survived. */
+  readonly caught: { readonly seed: number; readonly by: string } | undefined;
+  readonly trouble: string;
 }
-
-export const mutants: readonly Mutant[] = [
-  {
-    name: 'no own taint',
-    file: 'src/controller-mode/episode.ts',
-    anchor: 'return node?.taints.some((taint) => taint.key === key) === true;',
-    replacement: 'return key !== undefined;',
-    seeds: 100,
-  },
-  {
-    name: 'fence confirmation ignored',
-    file: 'src/controller-mode/volumes.ts',
-    anchor: "if (holdOf(attachment) !== 'held') return false;",
-    replacement: "if (holdOf(attachment) === 'free') return false;",
-    seeds: 200,
-  },
-  {
-    name: 'shared volume ignored',
-    file: 'src/controller-mode/volumes.ts',
-    anchor: 'filter((pod) => pod.nodeName === nodeName)',
-    replacement: 'filter((pod) => pod.selected && pod.nodeName === nodeName)',
-    seeds: 200,
-  },
-];
 
 const root = join(import.meta.dirname, '..', '..');
+const proofFile = join(root, 'docs', 'proof.md');
+const begin = '<!-- mutants: written by npm run simulate -- --mutants --update -->';
+const end = '<!-- end of mutants -->';
 
-/** Runs every mutant; answers how many survived or could not be run. */
-export async function catchMutants(): Promise<number> {
-  const survivors = mutants.filter((mutant) => !isCaught(mutant));
-  const { length } = survivors;
-  console.log(`${mutants.length - length} passed, ${length} failed`);
-  return length;
+/** All of them, as many at a time as there are processors; answers how many were not caught. */
+export async function catchMutants(options: {
+  readonly update: boolean;
+  readonly only: string | undefined;
+}): Promise<number> {
+  const { only, update } = options;
+  const chosen = mutants.filter(({ name }) => only === undefined || name.includes(only));
+  const waiting = [...chosen];
+  const hunts: Hunt[] = [];
+  const hunt = async (): Promise<void> => {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const done = await huntInProcess(mutant);
+      hunts.push(done);
+      console.log(sentenceOf(done));
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, hunt));
+  const survivors = hunts.filter(({ caught }) => caught === undefined);
+  if (update && survivors.length === 0 && only === undefined) writeTable(hunts);
+  console.log(`${hunts.length - survivors.length} passed, ${survivors.length} failed`);
+  return survivors.length;
 }
 
-function isCaught(mutant: Mutant): boolean {
-  const folder = join(root, '.cache', 'mutants', mutant.name.replaceAll(' ', '-'));
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  for (const part of ['src', 'test', 'proto', 'package.json', 'tsconfig.json']) {
-    cpSync(join(root, part), join(folder, part), { recursive: true });
+/** One of them, in this process; prints the hunt as JSON for whoever called it. */
+export function catchOne(name: string): number {
+  const mutant = mutants.find((one) => one.name === name);
+  if (mutant === undefined) throw new Error(`no such mutant: ${name}`);
+  console.log(JSON.stringify(huntHere(mutant)));
+  return 0;
+}
+
+function sentenceOf({ mutant, caught, trouble }: Hunt): string {
+  if (caught !== undefined) return `${mutant.name}: caught by seed ${caught.seed}, ${caught.by}`;
+  return `${mutant.name}: SURVIVED ${mutant.seeds} seeds${trouble === '' ? '' : `: ${trouble}`}`;
+}
+
+/** A process of its own for each, so that they run side by side. */
+async function huntInProcess(mutant: Mutant): Promise<Hunt> {
+  const script = join(import.meta.dirname, 'simulate.ts');
+  const child = spawn(process.execPath, [script, '--mutant', mutant.name], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [output, errors] = ['', ''];
+  child.stdout.on('data', (data: Buffer) => {
+    output += data.toString();
+  });
+  child.stderr.on('data', (data: Buffer) => {
+    errors += data.toString();
+  });
+  await new Promise((resolve) => {
+    child.on('close', resolve);
+  });
+  try {
+    return JSON.parse(output) as Hunt;
+  } catch {
+    return { mutant, caught: undefined, trouble: errors.slice(0, 500) };
   }
-  const file = join(folder, mutant.file);
-  const parts = readFileSync(file, 'utf8').split(mutant.anchor);
-  if (parts.length !== 2) {
-    console.log(`${mutant.name}: its anchor occurs ${parts.length - 1} times in ${mutant.file}`);
-    return false;
-  }
-  writeFileSync(file, parts.join(mutant.replacement));
-  const script = join(folder, 'test', 'simulation', 'simulate.ts');
-  const options = ['--seeds', String(mutant.seeds), '--first-only'];
-  const { status, stdout } = spawnSync(process.execPath, [script, ...options], {
+}
+
+function huntHere(mutant: Mutant): Hunt {
+  using tree = new MutatedTree(mutant, ['test/simulation', 'test/model', 'test/mutation']);
+  const typeErrors = tree.typeErrors();
+  if (typeErrors !== '') return { mutant, caught: undefined, trouble: typeErrors };
+  const script = join(tree.folder, 'test', 'simulation', 'simulate.ts');
+  const options = ['--seeds', String(mutant.seeds), '--first-only', '--workers', '1'];
+  const { stdout, stderr } = spawnSync(process.execPath, [script, ...options], {
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
   });
-  const first = stdout.split('\n').find((line) => line.startsWith('seed '));
-  const caught = status === 1 && first !== undefined;
-  console.log(`${mutant.name}: ${caught ? `caught, ${first}` : `SURVIVED (exit ${status})`}`);
-  rmSync(folder, { recursive: true, force: true });
-  return caught;
+  const [, seed, by] = /^seed (\d+): ([^;\n]*)/m.exec(stdout) ?? [];
+  // A core that throws was not caught by a checker.
+  if (seed === undefined || by === undefined || by.startsWith('X')) {
+    return { mutant, caught: undefined, trouble: `${by ?? ''}${stderr.slice(0, 500)}` };
+  }
+  return { mutant, caught: { seed: Number(seed), by }, trouble: '' };
+}
+
+function writeTable(hunts: readonly Hunt[]): void {
+  const rows = mutants.flatMap(({ name, file, seeds }) => {
+    const caught = hunts.find(({ mutant }) => mutant.name === name)?.caught;
+    if (caught === undefined) return [];
+    const said = caught.by.replaceAll('|', '\\|');
+    return [`| ${name} | \`${file.replace('src/', '')}\` | ${caught.seed} | ${seeds} | ${said} |`];
+  });
+  const table = [
+    begin,
+    '',
+    '| mistake | file | caught by seed | allowed | what the checker said |',
+    '|---|---|---|---|---|',
+    ...rows,
+    '',
+    end,
+  ].join('\n');
+  const text = readFileSync(proofFile, 'utf8');
+  const before = text.slice(0, text.indexOf(begin));
+  const after = text.slice(text.indexOf(end) + end.length);
+  writeFileSync(proofFile, before + table + after);
 }

@@ -1,84 +1,135 @@
 /**
  * One replica of controller mode: the product's own core and work queue, run step by step. Every
- * request of an action takes its own time, and a crash may fall between any two of them.
+ * request of an action takes its own time, and a crash may fall between any two of them; what has
+ * left by then arrives nevertheless.
  */
 import { act } from '../../src/controller-mode/act.ts';
 import type { Action } from '../../src/controller-mode/actions.ts';
+import type { Fact, SourceName } from '../../src/controller-mode/facts.ts';
 import { controllerMode } from '../../src/controller-mode/mode.ts';
+import { isWrite } from '../../src/controller-mode/perform.ts';
 import type { Policy } from '../../src/controller-mode/policy.ts';
 import { initialState, type State } from '../../src/controller-mode/state.ts';
-import { isWrite } from '../../src/controller-mode/perform.ts';
-import type { Fact } from '../../src/controller-mode/facts.ts';
-import type { Effect, Performance } from '../../src/shared/effect.ts';
-import { failed, type Outcome } from '../../src/shared/outcome.ts';
+import type { Effect, Performance, Reply } from '../../src/shared/effect.ts';
+import { plainTime } from '../../src/shared/kubernetes/micro-time.ts';
 import type { Notice } from '../../src/shared/mode.ts';
-import { createWorkQueue, offer, settle, type WorkQueue } from '../../src/shared/workqueue.ts';
-import type { ModelArray } from '../model/model-array.ts';
-import type { Store } from '../model/store.ts';
+import { failed, type Outcome } from '../../src/shared/outcome.ts';
+import {
+  createWorkQueue,
+  nextWakeAt,
+  offer,
+  settle,
+  type WorkQueue,
+} from '../../src/shared/workqueue.ts';
+import type { AnyObject } from '../model/objects.ts';
+import type { Api } from './api.ts';
 import { Elector } from './elector.ts';
 import { LaggingWatch } from './lagging-watch.ts';
+import type { Party } from './network.ts';
 import type { Prng } from './prng.ts';
-import { carryOut, noReply } from './requests.ts';
+import type { KubernetesReply } from './requests.ts';
+import type { SimArray } from './sim-array.ts';
+import { DriftingClock, type Timeline } from './timeline.ts';
 
-interface Running {
+/** One action of one life of a replica, on its way. */
+export interface Running {
   readonly action: Action;
   readonly performance: Performance;
   effect: Effect;
-  /** When the request reaches the server, and when its answer is back. */
-  arrivesAt: number;
 }
 
-/** Before the request reaches the server, or after it was carried out and before its answer. */
-export type Kill = 'before' | 'after';
+/** Who looks over a replica's shoulder: the checkers, and whoever kills it at a chosen request. */
+export interface Witness {
+  /** An action was decided upon and starts now. */
+  begun(replica: Replica, action: Action): void;
+  /** Around the moment in which the server carries a request out; see `ApiCall.around`. */
+  around(
+    replica: Replica,
+    running: Running,
+    execute: () => KubernetesReply,
+  ): KubernetesReply | undefined;
+  settled(replica: Replica, action: Action, outcome: Outcome): void;
+}
 
 export interface ReplicaOptions {
   readonly name: string;
   readonly policy: Policy;
-  readonly store: Store;
-  readonly array: ModelArray;
+  readonly api: Api;
+  readonly array: SimArray;
+  readonly timeline: Timeline;
   readonly prng: Prng;
-  readonly listsPublishedNodes: boolean;
-  /** Told of every request that changes something; may kill the replica right there. */
-  readonly onWrite: (action: Action, effect: Effect) => Kill | undefined;
+  readonly witness: Witness;
+  readonly clockRate: number;
+  readonly watchLagMs: number;
+  readonly wallTime: () => number;
 }
+
+/** A gap of our own that the product would notice (stall-watch.ts). */
+const stallMs = 2_000;
+/** Decisions are at least this far apart (reconciler.ts). */
+const paceMs = 100;
 
 export class Replica {
   readonly options: ReplicaOptions;
-  /** Cut off from the API: nothing arrives, nothing goes out. */
-  cutUntil = 0;
-  /** How likely the answer of a request that was carried out is lost. */
-  loseReplies = 0;
-  /** How likely a request takes up to 3 s. */
-  slowRequests = 0.05;
+  readonly party: Party;
+  readonly clock: DriftingClock;
   notices: readonly Notice[] = [];
+  /** Actions started and settled so far; for who asks whether it has come to rest. */
+  startedActions = 0;
   #state!: State;
   #queue!: WorkQueue;
   #elector!: Elector;
   #watches!: LaggingWatch[];
-  #running: Running[] = [];
   #mailbox: Fact[] = [];
+  /** Answers that have arrived, for the next step. */
+  #inbox: (() => void)[] = [];
   #decideAt = 0;
+  #decidedAt = Number.NEGATIVE_INFINITY;
   #lives = 0;
   #downUntil = 0;
+  #frozenSince: number | undefined;
 
   constructor(options: ReplicaOptions) {
     this.options = options;
-    this.#start(0);
+    const { policy, name, timeline, prng, clockRate } = options;
+    this.party = `replica ${policy.driver}/${name}`;
+    // Monotonic clocks begin anywhere.
+    this.clock = new DriftingClock(timeline, clockRate, prng.between(0, 1_000_000));
+    this.#start();
   }
 
   get state(): State {
     return this.#state;
   }
 
-  /** Everything in memory is gone, and so is every action in flight, between two requests. */
-  crash(now: number, downMs: number): void {
-    this.#downUntil = now + downMs;
-    this.#start(this.#downUntil);
+  /** By its own clock, and if it runs at all. */
+  get isLeading(): boolean {
+    return this.isUp && this.#elector.valid(this.clock.now);
+  }
+
+  get isUp(): boolean {
+    return this.options.timeline.now >= this.#downUntil;
+  }
+
+  /** What the watch of this kind has brought so far. */
+  delivered(source: SourceName): ReadonlyMap<string, AnyObject> {
+    const watch = this.#watches.find((one) => one.source === source);
+    if (watch === undefined) throw new Error(`no watch of ${source}`);
+    return watch.delivered;
+  }
+
+  /** Everything in memory is gone, and so is every action between two requests. */
+  crash(downMs: number): void {
+    this.#frozenSince = undefined;
+    this.#downUntil = this.options.timeline.now + downMs;
+    this.#start();
   }
 
   /** SIGSTOP: nothing runs, then everything that came meanwhile is there at once. */
-  freeze(until: number): void {
-    this.#downUntil = Math.max(this.#downUntil, until);
+  freeze(durationMs: number): void {
+    const { now } = this.options.timeline;
+    this.#frozenSince ??= now;
+    this.#downUntil = Math.max(this.#downUntil, now + durationMs);
   }
 
   stallWatch(until: number): void {
@@ -89,50 +140,88 @@ export class Replica {
     this.options.prng.pick(this.#watches).break(until);
   }
 
-  step(now: number): void {
-    if (now < this.#downUntil) {
-      return;
-    }
-    if (this.#downUntil !== 0) {
-      this.#mailbox.push(controllerMode.suspended(1));
-      this.#downUntil = 0;
-    }
-    if (now >= this.cutUntil) {
-      for (const watch of this.#watches) watch.step(now);
-      const changed = this.#elector.step(now);
-      if (changed) this.#tellLeadership();
-    } else if (this.#elector.leading && !this.#elector.valid(now)) {
-      this.#elector.leading = false;
-      this.#tellLeadership();
-    }
-    // A copy: an action whose request is answered may send its next one at once.
-    for (const running of this.#running.slice()) {
-      // A crash on the way empties the list.
-      if (this.#running.includes(running)) this.#advance(running, now);
-    }
-    if (now < this.#downUntil) return;
-    if (now < this.#decideAt && this.#mailbox.length === 0) return;
+  heal(): void {
+    this.#downUntil = Math.min(this.#downUntil, this.options.timeline.now);
+    for (const watch of this.#watches) watch.heal();
+  }
+
+  /** When it will have something to do, if nothing happens before. */
+  get nextAt(): number {
+    if (!this.isUp) return this.#downUntil;
+    if (this.#inbox.length > 0) return 0;
+    const own = Math.min(this.#decideAt, this.#elector.nextAt);
+    let next = this.#mailbox.length > 0 ? 0 : this.clock.trueTimeOf(own);
+    for (const watch of this.#watches) next = Math.min(next, watch.nextAt);
+    return next;
+  }
+
+  step(): void {
+    const { timeline } = this.options;
+    if (timeline.now < this.#downUntil) return;
+    this.#wakeUp(timeline.now);
+    for (const watch of this.#watches) watch.step(timeline.now);
+    const { now } = this.clock;
+    if (this.#elector.step(now)) this.#tellLeadership();
+    const arrived = this.#inbox;
+    this.#inbox = [];
+    for (const take of arrived) take();
+    // Killed in the middle of it.
+    if (timeline.now < this.#downUntil) return;
+    const due = this.#mailbox.length > 0 || now >= this.#decideAt;
+    if (due && now >= this.#decidedAt + paceMs) this.#decide(now);
+  }
+
+  #wakeUp(now: number): void {
+    if (this.#frozenSince === undefined) return;
+    if (now - this.#frozenSince > stallMs) this.#mailbox.push(controllerMode.suspended(1));
+    this.#frozenSince = undefined;
+  }
+
+  #decide(now: number): void {
+    this.#decidedAt = now;
     for (const fact of this.#mailbox) controllerMode.observe(this.#state, fact, now);
     this.#mailbox = [];
     const { actions, notices, wakeAt } = controllerMode.decide(this.#state, now);
     this.notices = notices;
-    // A wake-up that is missing shows as an episode that does not go on; 1 s bounds back-offs.
-    this.#decideAt = Math.min(wakeAt ?? Number.POSITIVE_INFINITY, now + 1_000);
-    for (const action of offer(this.#queue, actions, now).start) this.#begin(action, now);
+    for (const action of offer(this.#queue, actions, now).start) this.#begin(action);
+    // As the reconciler does; a wake-up that is missing shows as an episode that stands still.
+    this.#decideAt = Math.min(
+      wakeAt ?? Number.POSITIVE_INFINITY,
+      nextWakeAt(this.#queue, now) ?? Number.POSITIVE_INFINITY,
+    );
   }
 
-  #start(now: number): void {
-    const { policy, store, prng, name, listsPublishedNodes } = this.options;
+  #start(): void {
+    const { policy, api, prng, name, array, wallTime, watchLagMs } = this.options;
     this.#lives += 1;
-    this.#state = initialState(policy, now);
+    const life = this.#lives;
+    this.#state = initialState(policy, this.clock.now);
     this.#queue = createWorkQueue();
-    this.#running = [];
+    this.#inbox = [];
+    this.notices = [];
+    const { lists: listsPublishedNodes } = array.kind;
     const capabilities = { publishUnpublish: true, listsPublishedNodes, health: 'none' } as const;
     this.#mailbox = [{ kind: 'Driver', capabilities }];
-    const identity = `${name}-${this.#lives}`;
-    this.#elector = new Elector({ store, driver: policy.driver, identity });
-    this.#watches = LaggingWatch.all({ store, prng, post: (fact) => this.#mailbox.push(fact) });
+    this.#elector = new Elector({
+      api,
+      party: this.party,
+      driver: policy.driver,
+      identity: `${name}-${life}`,
+      isAlive: () => this.#lives === life,
+      wallTime,
+    });
+    this.#watches = LaggingWatch.all({
+      api,
+      party: this.party,
+      driver: policy.driver,
+      prng,
+      lagMs: watchLagMs,
+      post: (fact) => {
+        if (this.#lives === life) this.#mailbox.push(fact);
+      },
+    });
     this.#decideAt = 0;
+    this.#decidedAt = Number.NEGATIVE_INFINITY;
   }
 
   #tellLeadership(): void {
@@ -140,44 +229,56 @@ export class Replica {
     this.#mailbox.push({ kind: 'Leadership', leading, renewal: leading ? renewal : '' });
   }
 
-  #begin(action: Action, now: number): void {
-    const { driver } = this.options.policy;
-    const performance = act(action, { driver, wallTime: this.options.store.timestamp() });
-    const first = performance.next();
-    if (first.done === true) this.#settle(action, first.value, now);
-    else this.#send({ action, performance, effect: first.value, arrivesAt: 0 }, now);
+  #begin(action: Action): void {
+    const { policy, wallTime, witness } = this.options;
+    const { driver } = policy;
+    this.startedActions += 1;
+    witness.begun(this, action);
+    const performance = act(action, { driver, wallTime: plainTime(wallTime()) });
+    this.#goOn({ action, performance, effect: noEffect }, performance.next());
   }
 
-  #send(running: Running, now: number): void {
-    if (isWrite(running.effect) && !this.#elector.valid(now)) {
-      this.#settle(running.action, failed('NOT_LEADER', 'lease not certain'), now);
+  #goOn(running: Running, step: IteratorResult<Effect, Outcome>): void {
+    if (step.done === true) {
+      this.#settle(running.action, step.value);
       return;
     }
-    const { prng } = this.options;
-    running.arrivesAt =
-      now + (prng.chance(this.slowRequests) ? prng.between(200, 3_000) : prng.between(0, 40));
-    this.#running.push(running);
-  }
-
-  #advance(running: Running, now: number): void {
-    if (now < running.arrivesAt) return;
-    this.#running.splice(this.#running.indexOf(running), 1);
-    const { store, array, prng, onWrite } = this.options;
-    let reply = noReply(running.effect);
-    if (now >= this.cutUntil) {
-      const kill = isWrite(running.effect) ? onWrite(running.action, running.effect) : undefined;
-      if (kill === 'before') return this.crash(now, 20_000);
-      const answer = carryOut(running.effect, store, array);
-      if (kill === 'after') return this.crash(now, 20_000);
-      if (!prng.chance(this.loseReplies)) reply = answer;
+    running.effect = step.value;
+    if (isWrite(step.value) && !this.#elector.valid(this.clock.now)) {
+      this.#settle(running.action, failed('NOT_LEADER', 'lease not certain'));
+      return;
     }
-    const step = running.performance.next(reply);
-    if (step.done === true) this.#settle(running.action, step.value, now);
-    else this.#send({ ...running, effect: step.value }, now);
+    this.#send(running);
   }
 
-  #settle(action: Action, outcome: Outcome, now: number): void {
-    settle(this.#queue, action.key, outcome, now);
+  #send(running: Running): void {
+    const { api, array, policy, timeline, prng, witness } = this.options;
+    const life = this.#lives;
+    const { effect } = running;
+    const answer = (reply: Reply): void => {
+      if (this.#lives !== life) return;
+      this.#inbox.push(() => this.#goOn(running, running.performance.next(reply)));
+    };
+    if (effect.target === 'csi') {
+      const delayMs = array.hangs ? policy.timeoutMs : prng.between(0, 300);
+      timeline.later(delayMs, () => answer(array.answer(effect)));
+      return;
+    }
+    api.call({
+      from: this.party,
+      effect,
+      deadlineMs: policy.timeoutMs,
+      // The generator goes on while a repetition is under way.
+      around: (execute) => witness.around(this, { ...running, effect }, execute),
+      onReply: answer,
+    });
+  }
+
+  #settle(action: Action, outcome: Outcome): void {
+    settle(this.#queue, action.key, outcome, this.clock.now);
     this.#mailbox.push(controllerMode.settled(action, outcome));
+    this.options.witness.settled(this, action, outcome);
   }
 }
+
+const noEffect: Effect = { target: 'csi', call: 'PublishedNodes', handles: [] };

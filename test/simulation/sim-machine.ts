@@ -1,85 +1,293 @@
-/** A model machine together with its agent and its cables. */
-import { testDriver } from '../model/cluster.ts';
-import type { ModelMachine } from '../model/model-machine.ts';
-import type { Store } from '../model/store.ts';
-import { Agent } from './agent.ts';
+/** A model machine with its agents, its cables, and everything of it that may stop for a while. */
+import type { Machine } from '../../src/node-mode/clean.ts';
+import type { DriverWord } from '../../src/node-mode/facts.ts';
+import { ModelMachine, type RunningWorkload } from '../model/model-machine.ts';
+import { Agent, kubeletDirs, publishPath, stagingPath } from './agent.ts';
+import type { Api } from './api.ts';
+import type { Party } from './network.ts';
+import type { Prng } from './prng.ts';
+import type { Timeline } from './timeline.ts';
+
+export interface SimMachineOptions {
+  readonly name: string;
+  readonly api: Api;
+  readonly timeline: Timeline;
+  readonly prng: Prng;
+  readonly wallTime: () => number;
+  /** All whose node plugins run here; `managed` ones have an agent of ours beside them. */
+  readonly drivers: readonly { readonly name: string; readonly managed: boolean }[];
+  readonly clockRate: () => number;
+  /** The PersistentVolume of a volume, as kubelet wrote it beside the mount. */
+  readonly pvOf: (driver: string, handle: string) => string;
+}
+
+const nothing: readonly RunningWorkload[] = [];
+
+/** A kubelet that could not renew backs off by up to 7 s (component-helpers lease controller). */
+const kubeletBackOffMs = 7_000;
 
 export class SimMachine {
   readonly name: string;
+  readonly party: Party;
   readonly machine: ModelMachine;
-  readonly agent: Agent;
-  storageCut = false;
-  /** Since when machine, kubelet, agent and network are all well; undefined: they are not. */
-  healthySince: number | undefined = 0;
+  readonly agents = new Map<string, Agent>();
+  /** Every id under which an array may have let this life of the machine in. */
+  readonly nodeIds = new Map<string, Set<string>>();
+  readonly #options: SimMachineOptions;
+  readonly #drivers: { name: string; nodeId: string }[];
+  #offUntil = 0;
+  #frozenUntil = 0;
+  #kubeletDeadUntil = 0;
+  #storageCutUntil = 0;
+  readonly #agentDeadUntil = new Map<string, number>();
+  readonly #driverWords = new Map<string, { word: DriverWord; until: number }>();
+  /** The running workloads of this very state of the machine: asked for all the time. */
+  #running: readonly RunningWorkload[] = [];
+  #runningIn: unknown;
   #powered = true;
   #frozen = false;
   #kubelet = true;
-  #apiCut = false;
-  #agentDead = false;
-  #now = 0;
+  #linked = true;
+  #kubeletPausedUntil = 0;
+  readonly #healthySince = new Map<string, number>();
 
-  constructor(machine: ModelMachine, store: Store) {
-    this.name = machine.name;
-    this.machine = machine;
-    this.agent = new Agent({ machine, store, driver: testDriver });
+  constructor(options: SimMachineOptions) {
+    this.#options = options;
+    const { name, api, timeline, prng, wallTime, clockRate } = options;
+    this.name = name;
+    this.party = `machine ${name}`;
+    this.#drivers = options.drivers.map((driver) => ({ name: driver.name, nodeId: `id-${name}` }));
+    for (const { name: driver, nodeId } of this.#drivers) {
+      this.nodeIds.set(driver, new Set([nodeId]));
+    }
+    this.machine = new ModelMachine({ name, store: api.store, drivers: this.#drivers });
+    for (const driver of options.drivers) {
+      if (!driver.managed) continue;
+      this.agents.set(
+        driver.name,
+        new Agent({
+          node: name,
+          driver: driver.name,
+          party: this.party,
+          api,
+          timeline,
+          prng: prng.fork(),
+          clockRate: clockRate(),
+          wallTime,
+          lostAfterMs: 10_000,
+          heartbeatIntervalMs: 2_000,
+          bootId: () => this.machine.bootId,
+          kubelet: () => (this.#kubelet ? 'ok' : 'dead'),
+          machine: () => this.#inspect(driver.name),
+          nodeId: () => this.nodeId(driver.name),
+        }),
+      );
+    }
   }
 
-  powerOff(): void {
+  nodeId(driver: string): string {
+    return this.#drivers.find(({ name }) => name === driver)?.nodeId ?? '';
+  }
+
+  get isOn(): boolean {
+    return this.#powered;
+  }
+
+  get storageCut(): boolean {
+    return this.#options.timeline.now < this.#storageCutUntil;
+  }
+
+  /** What could write right now. */
+  get running(): readonly RunningWorkload[] {
+    if (this.storageCut || !this.#powered || this.#frozen) return nothing;
+    const state = this.machine.machine;
+    if (state !== this.#runningIn) {
+      this.#runningIn = state;
+      this.#running = this.machine.running;
+    }
+    return this.#running;
+  }
+
+  /** When it will have something to do, if nothing happens before. */
+  get nextAt(): number {
+    const { now } = this.#options.timeline;
+    let next = Number.POSITIVE_INFINITY;
+    for (const at of [
+      this.#offUntil,
+      this.#frozenUntil,
+      this.#kubeletDeadUntil,
+      this.#kubeletPausedUntil,
+    ]) {
+      if (at > now) next = Math.min(next, at);
+    }
+    if (!this.#powered || this.#frozen) return next;
+    for (const at of this.#agentDeadUntil.values()) if (at > now) next = Math.min(next, at);
+    for (const agent of this.agents.values()) next = Math.min(next, agent.nextAt);
+    return next;
+  }
+
+  /** Since when all of it is well, as far as this driver goes; undefined: it is not. */
+  healthySince(driver: string): number | undefined {
+    return this.#healthySince.get(driver);
+  }
+
+  powerOff(durationMs: number): void {
+    this.#offUntil = Math.max(this.#offUntil, this.#options.timeline.now + durationMs);
     this.#powered = false;
     this.machine.powerOff();
+    for (const agent of this.agents.values()) agent.kill();
   }
 
-  boot(): void {
-    this.machine.boot();
-    this.#powered = true;
-    this.#frozen = false;
-    this.#kubelet = true;
+  freeze(durationMs: number): void {
+    this.#frozenUntil = Math.max(this.#frozenUntil, this.#options.timeline.now + durationMs);
   }
 
-  freeze(frozen: boolean): void {
-    this.#frozen = frozen;
-    this.machine.freeze(frozen);
+  killKubelet(durationMs: number): void {
+    this.#kubeletDeadUntil = Math.max(
+      this.#kubeletDeadUntil,
+      this.#options.timeline.now + durationMs,
+    );
   }
 
-  killKubelet(): void {
-    this.#kubelet = false;
-    this.machine.killKubelet();
+  cutStorage(durationMs: number): void {
+    this.#storageCutUntil = Math.max(
+      this.#storageCutUntil,
+      this.#options.timeline.now + durationMs,
+    );
   }
 
-  startKubelet(): void {
-    this.#kubelet = true;
-    this.machine.startKubelet();
+  killAgent(driver: string, durationMs: number): void {
+    this.agents.get(driver)?.kill();
+    this.#agentDeadUntil.set(driver, this.#options.timeline.now + durationMs);
   }
 
-  cutApi(cut: boolean): void {
-    this.#apiCut = cut;
-    this.machine.cutApi(cut);
+  /** As a DaemonSet's update does it: SIGTERM, and after a while the next one. */
+  rollAgent(driver: string, durationMs: number): void {
+    this.agents.get(driver)?.stop();
+    this.#agentDeadUntil.set(driver, this.#options.timeline.now + durationMs);
   }
 
-  cutStorage(cut: boolean): void {
-    this.storageCut = cut;
+  driverSays(driver: string, word: DriverWord, durationMs: number): void {
+    this.#driverWords.set(driver, { word, until: this.#options.timeline.now + durationMs });
   }
 
-  killAgent(dead: boolean): void {
-    this.#agentDead = dead;
+  /** The storage knows this machine by another name from now on; the old access stays. */
+  changeNodeId(driver: string, nodeId: string): void {
+    const known = this.#drivers.find(({ name }) => name === driver);
+    if (known === undefined) return;
+    known.nodeId = nodeId;
+    this.nodeIds.get(driver)?.add(nodeId);
   }
 
   heal(): void {
-    if (!this.#powered) this.boot();
-    this.freeze(false);
-    if (!this.#kubelet) this.startKubelet();
-    this.cutApi(false);
-    this.cutStorage(false);
-    this.killAgent(false);
+    const { now } = this.#options.timeline;
+    this.#offUntil = Math.min(this.#offUntil, now);
+    this.#frozenUntil = Math.min(this.#frozenUntil, now);
+    this.#kubeletDeadUntil = Math.min(this.#kubeletDeadUntil, now);
+    this.#storageCutUntil = Math.min(this.#storageCutUntil, now);
+    this.#agentDeadUntil.clear();
+    this.#driverWords.clear();
   }
 
-  step(now: number): void {
-    this.#now = now;
-    const reachable = this.#powered && !this.#frozen && !this.#apiCut;
-    this.agent.running = reachable && !this.#agentDead;
-    this.agent.kubeletRunning = this.#kubelet;
-    if (!this.#frozen) this.agent.step(now);
-    if (reachable && this.#kubelet && !this.#agentDead) this.healthySince ??= this.#now;
-    else this.healthySince = undefined;
+  step(): void {
+    const { now } = this.#options.timeline;
+    this.#changePower(now);
+    this.#changeKubelet(now);
+    this.#changeLink(now);
+    for (const [driver, agent] of this.agents) this.#stepAgent(driver, agent, now);
+    if (this.#powered && !this.#frozen && now >= this.#kubeletPausedUntil) this.machine.step(now);
+    this.#judgeHealth(now);
   }
+
+  #changePower(now: number): void {
+    if (!this.#powered && now >= this.#offUntil) {
+      this.machine.boot();
+      this.#powered = true;
+      this.#kubelet = true;
+      this.#frozen = false;
+      this.#frozenUntil = now;
+      for (const agent of this.agents.values()) agent.start();
+    }
+    const frozen = now < this.#frozenUntil && this.#powered;
+    if (frozen === this.#frozen) return;
+    this.#frozen = frozen;
+    this.machine.freeze(frozen);
+    if (!frozen) this.#pauseKubelet(now);
+  }
+
+  #changeKubelet(now: number): void {
+    const runs = now >= this.#kubeletDeadUntil;
+    if (runs === this.#kubelet) return;
+    this.#kubelet = runs;
+    if (runs) this.machine.startKubelet();
+    else this.machine.killKubelet();
+  }
+
+  #changeLink(now: number): void {
+    const { api } = this.#options;
+    const out = api.state === 'up' && !api.network.isCut(this.party, 'api');
+    const back = api.state === 'up' && !api.network.isCut('api', this.party);
+    const linked = out && back;
+    if (linked && this.#linked) return;
+    if (linked) this.#pauseKubelet(now);
+    this.#linked = linked;
+    this.machine.cutApi(!out && !back);
+    this.machine.mute(!out && back);
+    this.machine.deafen(out && !back);
+  }
+
+  /** What ran on goes on; only the kubelet needs a moment to see what has changed. */
+  #pauseKubelet(now: number): void {
+    this.#kubeletPausedUntil = now + this.#options.prng.between(0, kubeletBackOffMs);
+  }
+
+  #stepAgent(driver: string, agent: Agent, now: number): void {
+    if (!this.#powered || this.#frozen) return;
+    const deadUntil = this.#agentDeadUntil.get(driver) ?? 0;
+    if (!agent.isRunning && now >= deadUntil) agent.start();
+    const said = this.#driverWords.get(driver);
+    agent.driverWord = said !== undefined && now < said.until ? said.word : 'ok';
+    agent.step();
+  }
+
+  #judgeHealth(now: number): void {
+    const { network } = this.#options.api;
+    const { party } = this;
+    const troubled =
+      network.isCut(party, 'api') ||
+      network.isCut('api', party) ||
+      network.isSlow(party, 'api') ||
+      network.isSlow('api', party);
+    const alive = this.#powered && !this.#frozen && this.#kubelet && !troubled;
+    for (const [driver, agent] of this.agents) {
+      const well = alive && agent.isRunning && now >= (this.#agentDeadUntil.get(driver) ?? 0);
+      if (!well) this.#healthySince.delete(driver);
+      else if (!this.#healthySince.has(driver)) this.#healthySince.set(driver, now);
+    }
+  }
+
+  /** Undefined: what hangs on a dead path may hang who looks at it. */
+  #inspect(driver: string): Machine | undefined {
+    if (this.storageCut && this.#options.prng.chance(0.5)) return undefined;
+    const { pvOf } = this.#options;
+    const { staged, published } = this.machine.machine;
+    const own = { staged: staged.filter(isOf(driver)), published: published.filter(isOf(driver)) };
+    const mountPoints = [
+      ...own.staged.map(({ handle }) => stagingPath(driver, handle)),
+      ...own.published.map(({ handle, podUid }) => publishPath(podUid, pvOf(driver, handle))),
+    ];
+    return {
+      mounts: mountPoints.map((mountPoint) => ({ mountPoint, receives: true })),
+      volumes: own.staged.map(({ handle }) => ({
+        handle,
+        pv: pvOf(driver, handle),
+        path: stagingPath(driver, handle),
+      })),
+      kubeletDirs,
+    };
+  }
+}
+
+function isOf(driver: string): (volume: { readonly driver: string }) => boolean {
+  return (volume) => volume.driver === driver;
 }

@@ -1,85 +1,212 @@
 /** Which workloads a seed puts on the cluster, and which of their pods we may move. */
 import type { JsonObject } from '../../src/shared/effect.ts';
-import { type ModelCluster, testDriver } from '../model/cluster.ts';
+import { enabledLabel, policyAnnotation } from '../../src/shared/names.ts';
+import type { Store } from '../model/store.ts';
 import type { Prng } from './prng.ts';
 
 export interface Workload {
   /** Pods carry it as label `app`. */
   readonly name: string;
-  /** Labelled, and nothing else about it forbids a move. */
+  /** How many pods have to run in the end. */
+  readonly replicas: number;
+  /** Labelled, and nothing else about it forbids a move, if the drivers of its volumes allow it. */
   readonly movable: boolean;
-  readonly claims: readonly string[];
+  /** One pod replaces the other under one name or in one place, so that S1 can be asked. */
+  readonly slotted: boolean;
 }
 
-export const enabled = { 'csi-failover.io/enabled': 'true' };
+export interface VolumePlan {
+  readonly driver: string;
+  readonly claim: string;
+  readonly shared: boolean;
+  /** Only this node reaches it. */
+  readonly pinnedTo?: string;
+}
 
-export function placeWorkloads(cluster: ModelCluster, prng: Prng): readonly Workload[] {
-  const workloads: Workload[] = [];
+export interface WorkloadPlan {
+  readonly kind: 'statefulsets' | 'deployments' | 'daemon' | 'bare';
+  readonly name: string;
+  readonly replicas: number;
+  readonly labelled: boolean;
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Of a StatefulSet: one volume per pod and driver. */
+  readonly drivers: readonly string[];
+  /** Of all others: this claim. */
+  readonly claim?: VolumePlan;
+  readonly podSpec?: JsonObject;
+  readonly movable: boolean;
+}
+
+export const enabled = { [enabledLabel]: 'true' };
+
+/** One of each seldom kind is enough, and most seeds have none. */
+export function planWorkloads(
+  prng: Prng,
+  drivers: readonly string[],
+  nodes: readonly string[],
+): readonly WorkloadPlan[] {
+  const plans: WorkloadPlan[] = [];
+  const main = drivers[0] ?? '';
   const sets = prng.between(1, 3);
   for (let i = 0; i < sets; i += 1) {
-    const name = `set-${i}`;
-    const movable = prng.chance(0.7);
-    const replicas = prng.between(1, 3);
-    const claims = Array.from({ length: replicas }, (_, ordinal) => `data-${name}-${ordinal}`);
-    for (const claim of claims) addVolume(cluster, claim, 'ReadWriteOnce');
-    create(cluster, 'statefulsets', name, { movable, replicas });
-    workloads.push({ name, movable, claims });
+    const labelled = prng.chance(0.75);
+    const both = drivers.length > 1 && prng.chance(0.3);
+    plans.push({
+      kind: 'statefulsets',
+      name: `set-${i}`,
+      replicas: prng.between(1, 3),
+      labelled,
+      movable: labelled,
+      drivers: both ? drivers.slice(0, 2) : [prng.pick(drivers)],
+    });
   }
-  const deployments = prng.between(0, 2);
-  for (let i = 0; i < deployments; i += 1) {
+  const apps = prng.between(0, 2);
+  for (let i = 0; i < apps; i += 1) {
+    const labelled = prng.chance(0.7);
+    const claim = { driver: prng.pick(drivers), claim: `data-app-${i}`, shared: prng.chance(0.5) };
     const name = `app-${i}`;
-    const movable = prng.chance(0.7);
-    const claim = `shared-${i}`;
-    addVolume(cluster, claim, prng.chance(0.5) ? 'ReadWriteMany' : 'ReadWriteOnce');
-    create(cluster, 'deployments', name, { movable, replicas: 1, claim });
-    workloads.push({ name, movable, claims: [claim] });
+    const common = { kind: 'deployments', replicas: 1, drivers: [] } as const;
+    plans.push({ ...common, name, labelled, movable: labelled, claim });
   }
   // A volume that a labelled and an unlabelled workload share: nobody may take it away.
   if (prng.chance(0.35)) {
-    addVolume(cluster, 'common', 'ReadWriteMany');
-    create(cluster, 'deployments', 'mine', { movable: true, replicas: 1, claim: 'common' });
-    create(cluster, 'deployments', 'theirs', { movable: false, replicas: 2, claim: 'common' });
-    workloads.push({ name: 'mine', movable: true, claims: ['common'] });
-    workloads.push({ name: 'theirs', movable: false, claims: ['common'] });
+    const claim = { driver: main, claim: 'common', shared: true };
+    const common = { kind: 'deployments', drivers: [], movable: false, claim } as const;
+    plans.push({ ...common, name: 'mine', replicas: 1, labelled: true });
+    plans.push({ ...common, name: 'theirs', replicas: 2, labelled: false });
   }
-  return workloads;
+  if (prng.chance(0.4)) plans.push(prng.pick(specials(main, prng.pick(nodes))));
+  return plans;
 }
 
-/** PV and claim bound to each other with uids, as the binder leaves them. */
-function addVolume(cluster: ModelCluster, claim: string, mode: string): void {
-  const { store } = cluster;
-  const created = store.create('persistentvolumeclaims', {
-    metadata: { name: claim, namespace: 'default' },
-    spec: { accessModes: [mode], volumeName: `pv-${claim}` },
-  });
-  if (!created.ok) throw new Error(created.message);
-  store.create('persistentvolumes', {
-    metadata: { name: `pv-${claim}` },
-    spec: {
-      accessModes: [mode],
-      csi: { driver: testDriver, volumeHandle: `vol-${claim}` },
-      claimRef: { namespace: 'default', name: claim, uid: created.object.metadata.uid },
+/** Labelled, and yet not to be moved, each for another reason; and one that says it may go. */
+function specials(driver: string, node: string): readonly WorkloadPlan[] {
+  const set = { kind: 'statefulsets', replicas: 1, labelled: true, movable: false } as const;
+  const claim = { driver, claim: 'data-special', shared: true };
+  const single = { replicas: 1, labelled: true, drivers: [], claim, movable: false } as const;
+  const nfs = [{ name: 'nfs', nfs: { server: 'filer', path: '/' } }];
+  return [
+    {
+      ...set,
+      name: 'retained',
+      drivers: [driver],
+      annotations: { [policyAnnotation]: 'retain' },
     },
+    {
+      ...set,
+      name: 'tolerant',
+      drivers: [driver],
+      podSpec: { tolerations: [{ operator: 'Exists' }] },
+    },
+    { ...set, name: 'foreign', drivers: [driver], podSpec: { volumes: nfs } },
+    {
+      kind: 'deployments',
+      ...single,
+      name: 'pinned',
+      claim: { ...claim, pinnedTo: node },
+    },
+    { kind: 'daemon', ...single, name: 'daemon', podSpec: { nodeName: node } },
+    { kind: 'bare', ...single, name: 'bare', podSpec: { nodeName: node } },
+    {
+      kind: 'bare',
+      ...single,
+      name: 'goer',
+      movable: true,
+      annotations: { [policyAnnotation]: 'delete' },
+      podSpec: { nodeName: node },
+    },
+  ];
+}
+
+export function place(store: Store, plans: readonly WorkloadPlan[]): readonly Workload[] {
+  return plans.map((plan) => {
+    addVolumes(store, plan);
+    if (plan.kind === 'daemon' || plan.kind === 'bare') createPod(store, plan);
+    else createOwner(store, plan);
+    const { name, replicas, movable, kind } = plan;
+    return { name, replicas, movable, slotted: replicas === 1 || kind === 'statefulsets' };
   });
 }
 
-function create(
-  cluster: ModelCluster,
-  resource: 'statefulsets' | 'deployments',
-  name: string,
-  { movable, replicas, claim }: { movable: boolean; replicas: number; claim?: string },
-): void {
-  const labels: Record<string, string> = { app: name, ...(movable ? enabled : {}) };
-  const volumes: JsonObject[] =
-    claim === undefined ? [] : [{ name: 'data', persistentVolumeClaim: { claimName: claim } }];
+/** A DaemonSet has no controller in the model; a pod of its kind is all that matters. */
+function createPod(store: Store, plan: WorkloadPlan): void {
+  const { name, kind } = plan;
+  const uid = `daemonset-${name}`;
+  const owner = { apiVersion: 'apps/v1', kind: 'DaemonSet', name, uid, controller: true };
+  const body = template(plan);
+  const metadata = {
+    ...body.metadata,
+    name,
+    namespace: 'default',
+    ...(kind === 'daemon' ? { ownerReferences: [owner] } : {}),
+  };
+  must(store.create('pods', { metadata, spec: body.spec }));
+}
+
+function createOwner(store: Store, plan: WorkloadPlan): void {
+  const { kind, name, replicas, drivers } = plan;
+  if (kind === 'daemon' || kind === 'bare') return;
   const spec: JsonObject = {
     replicas,
     selector: { matchLabels: { app: name } },
-    template: { metadata: { labels }, spec: { containers: [{ name: 'main' }], volumes } },
-    ...(resource === 'statefulsets'
-      ? { podManagementPolicy: 'Parallel', volumeClaimTemplates: [{ metadata: { name: 'data' } }] }
+    template: template(plan),
+    ...(kind === 'statefulsets'
+      ? {
+          podManagementPolicy: 'Parallel',
+          volumeClaimTemplates: drivers.map((_driver, i) => ({ metadata: { name: `data${i}` } })),
+        }
       : { strategy: { type: 'Recreate' } }),
   };
-  const result = cluster.store.create(resource, { metadata: { name, namespace: 'default' }, spec });
+  must(store.create(kind, { metadata: { name, namespace: 'default' }, spec }));
+}
+
+function template({ name, labelled, annotations, claim, podSpec }: WorkloadPlan): {
+  metadata: JsonObject;
+  spec: JsonObject;
+} {
+  const labels: Record<string, string> = { app: name, ...(labelled ? enabled : {}) };
+  const own = claim && [{ name: 'data', persistentVolumeClaim: { claimName: claim.claim } }];
+  const volumes = [...((podSpec?.volumes ?? []) as readonly JsonObject[]), ...(own ?? [])];
+  return {
+    metadata: { labels, ...(annotations === undefined ? {} : { annotations }) },
+    spec: { containers: [{ name: 'main' }], ...podSpec, volumes },
+  };
+}
+
+function addVolumes(store: Store, { kind, name, replicas, drivers, claim }: WorkloadPlan): void {
+  if (claim !== undefined) addVolume(store, claim);
+  if (kind !== 'statefulsets') return;
+  for (let ordinal = 0; ordinal < replicas; ordinal += 1) {
+    for (const [i, driver] of drivers.entries()) {
+      addVolume(store, { driver, claim: `data${i}-${name}-${ordinal}`, shared: false });
+    }
+  }
+}
+
+/** PV and claim bound to each other with uids, as the binder leaves them. */
+function addVolume(store: Store, { driver, claim, shared, pinnedTo }: VolumePlan): void {
+  if (store.find('persistentvolumes', `pv-${claim}`) !== undefined) return;
+  const accessModes = [shared ? 'ReadWriteMany' : 'ReadWriteOnce'];
+  const created = store.create('persistentvolumeclaims', {
+    metadata: { name: claim, namespace: 'default' },
+    spec: { accessModes, volumeName: `pv-${claim}` },
+  });
+  if (!created.ok) throw new Error(created.message);
+  const matchFields = [{ key: 'metadata.name', operator: 'In', values: [pinnedTo ?? ''] }];
+  const required = { nodeSelectorTerms: [{ matchFields }] };
+  must(
+    store.create('persistentvolumes', {
+      metadata: { name: `pv-${claim}` },
+      spec: {
+        accessModes,
+        csi: { driver, volumeHandle: `vol-${claim}` },
+        claimRef: { namespace: 'default', name: claim, uid: created.object.metadata.uid },
+        ...(pinnedTo === undefined ? {} : { nodeAffinity: { required } }),
+      },
+    }),
+  );
+}
+
+function must(result: { readonly ok: boolean; readonly message?: string }): void {
   if (!result.ok) throw new Error(result.message);
 }

@@ -1,252 +1,286 @@
-/** One seed's world: the model of Kubernetes, machines, replicas, an array, faults, checkers. */
+/** One world: the model of Kubernetes, machines, instances of ours, arrays, and who watches them. */
 import type { Policy } from '../../src/controller-mode/policy.ts';
-import type { DriverAnswer } from '../model/attacher.ts';
-import { ModelCluster, nodeIdOf, testDriver } from '../model/cluster.ts';
+import { ControlPlane } from '../model/control-plane.ts';
+import { Store } from '../model/store.ts';
+import { Api } from './api.ts';
 import { Checkers } from './checkers.ts';
-import { type FaultKind, planFaults } from './faults.ts';
-import { Prng } from './prng.ts';
-import { type Kill, Replica } from './replica.ts';
+import type { DriverPlan } from './drivers.ts';
+import { Network } from './network.ts';
+import type { Prng } from './prng.ts';
+import { Replica } from './replica.ts';
+import { SimArray } from './sim-array.ts';
 import { SimMachine } from './sim-machine.ts';
-import { type Workload, placeWorkloads } from './workloads.ts';
+import { sentenceOf } from './story.ts';
+import { Timeline } from './timeline.ts';
+import type { Slot } from './writers.ts';
+import { place, type Workload, type WorkloadPlan } from './workloads.ts';
 
 const stepMs = 100;
-const quietMs = 10_000;
-const faultyMs = 120_000;
-/** After healing: the longest wait of Kubernetes itself is 6 minutes, and 60 s of verify sync. */
-const healMs = 480_000;
+const idleMs = 500;
+/** 2026-01-01T00:00:00Z, so that timestamps can be read. */
+const epoch = Date.UTC(2026, 0, 1);
 
-export const policy: Policy = {
-  driver: testDriver,
-  namespace: 'default',
-  heartbeatIntervalMs: 2_000,
-  lostAfterMs: 10_000,
-  kubeletLostAfterMs: 30_000,
-  unhealthyAfterMs: 30_000,
-  gracefulTimeoutMs: 5_000,
-  cooldownMs: 300_000,
-  timeoutMs: 15_000,
-  maxLostNodes: { percent: 30 },
-  dryRun: false,
-  fence: { kind: 'unpublish', claim: 'The model array accepts writes of published nodes only.' },
-  leaderElection: true,
-};
+export interface WorldPlan {
+  readonly nodes: readonly string[];
+  readonly drivers: readonly DriverPlan[];
+  readonly workloads: readonly WorkloadPlan[];
+  readonly latency: { readonly lowMs: number; readonly highMs: number };
+  readonly watchLagMs: number;
+  /** How likely a request takes up to 3 s. */
+  readonly dawdles: number;
+  /** How wrong a clock of ours may go: 0.01 is one in a hundred. */
+  readonly clockError: number;
+  readonly policy?: Partial<Policy>;
+}
 
-export interface Summary {
-  readonly seed: number;
-  readonly violations: readonly string[];
-  readonly episodes: number;
-  readonly moves: number;
-  readonly faults: ReadonlyMap<FaultKind, number>;
-  readonly traceHash: string;
+/** An instance of ours: the replicas beside one driver, and that driver's array. */
+export interface Instance {
+  readonly plan: DriverPlan;
+  readonly policy: Policy;
+  readonly array: SimArray;
+  readonly replicas: readonly Replica[];
+}
+
+interface Writer {
+  readonly podUid: string;
+  readonly driver: string;
+  readonly slot: Slot;
 }
 
 export class World {
-  readonly cluster: ModelCluster;
+  readonly timeline = new Timeline();
+  readonly store: Store;
+  readonly network: Network;
+  readonly api: Api;
+  readonly controlPlane: ControlPlane;
+  readonly arrays = new Map<string, SimArray>();
   readonly machines: readonly SimMachine[];
-  readonly replicas: readonly Replica[];
+  readonly instances: readonly Instance[];
   readonly workloads: readonly Workload[];
   readonly checkers: Checkers;
-  readonly faults = new Map<FaultKind, number>();
-  readonly lines: string[] = [];
-  /** Requests that changed something so far, of all replicas; and where one is killed. */
-  writes = 0;
-  killAt: { readonly write: number; readonly when: Kill } | undefined;
-  readonly #seed: number;
-  readonly #prng: Prng;
-  readonly #bornAt = new Map<string, number>();
-  #timers: { at: number; run: () => void }[] = [];
+  readonly plan: WorldPlan;
+  /** How heal takes back what people did. */
+  readonly undo: (() => void)[] = [];
+  readonly lines: string[] | undefined;
   #hash = 0x811c9dc5;
-  #episodes = 0;
-  #moves = 0;
+  #seenVersion = 0;
+  readonly #writers = new Map<
+    SimMachine,
+    { readonly running: SimMachine['running']; readonly writers: readonly Writer[] }
+  >();
 
-  constructor(seed: number) {
-    this.#seed = seed;
-    this.#prng = new Prng(seed);
-    const prng = this.#prng;
-    const names = ['a', 'b', 'c', 'd', 'e', 'f'].slice(0, prng.between(3, 6));
-    this.cluster = new ModelCluster({ nodes: names });
-    const { store, array } = this.cluster;
-    const lists = prng.chance(0.5);
-    this.machines = [...this.cluster.machines.values()].map((one) => new SimMachine(one, store));
+  constructor(plan: WorldPlan, prng: Prng, options: { readonly keepLines?: boolean } = {}) {
+    this.plan = plan;
+    this.lines = options.keepLines === true ? [] : undefined;
+    const { timeline } = this;
+    this.store = new Store({ wallTime: () => this.wallTime(), keepEvents: 5_000 });
+    this.network = new Network(timeline, prng.fork(), plan.latency);
+    const { store, network } = this;
+    const { dawdles } = plan;
+    this.api = new Api({ store, network, timeline, prng: prng.fork(), dawdles });
+    for (const { name, array } of plan.drivers) {
+      this.arrays.set(name, new SimArray(name, array, { timeline, prng: prng.fork() }));
+    }
+    this.controlPlane = new ControlPlane(store, { drivers: [...this.arrays.values()] });
+    this.#createBasics();
+    this.machines = plan.nodes.map((name) => this.#machine(name, prng.fork()));
     this.checkers = new Checkers(this);
-    store.subscribe(({ type, resource, object }) => {
-      if (type === 'ADDED') this.#bornAt.set(object.metadata.uid, this.now);
-      if (resource === 'pods' || resource === 'volumeattachments' || resource === 'nodes') {
-        this.trace(`${type} ${resource} ${object.metadata.name}`);
-      }
+    store.subscribe((event) => {
+      const sentence = sentenceOf(event);
+      if (sentence !== undefined) this.trace(`  ${sentence}`);
     });
-    this.workloads = placeWorkloads(this.cluster, prng);
-    this.replicas = ['one', 'two'].map(
-      (name) =>
-        new Replica({
-          name,
-          policy,
-          store,
-          array,
-          prng: prng.fork(),
-          listsPublishedNodes: lists,
-          onWrite: (action, effect) => {
-            this.trace(`${name} ${action.kind} ${action.node} ${effect.target}`);
-            if (action.kind === 'BeginEpisode') this.#episodes += 1;
-            if (action.kind === 'Evict') this.#moves += 1;
-            this.checkers.request(action, effect);
-            this.writes += 1;
-            return this.writes === this.killAt?.write ? this.killAt.when : undefined;
-          },
-        }),
-    );
+    this.#stepCluster(1_000);
+    this.workloads = place(store, plan.workloads);
+    this.instances = plan.drivers
+      .filter(({ managed }) => managed)
+      .map((driver) => this.#instance(driver, prng.fork()));
   }
 
   get now(): number {
-    return this.cluster.now;
+    return this.timeline.now;
   }
 
-  ageOf(uid: string): number {
-    return this.now - (this.#bornAt.get(uid) ?? 0);
+  get replicas(): readonly Replica[] {
+    return this.instances.flatMap(({ replicas }) => replicas);
   }
 
-  later(delayMs: number, run: () => void): void {
-    this.#timers.push({ at: this.now + delayMs, run });
+  get traceHash(): string {
+    return this.#hash.toString(16).padStart(8, '0');
   }
 
-  count(kind: FaultKind): void {
-    this.faults.set(kind, (this.faults.get(kind) ?? 0) + 1);
+  wallTime(): number {
+    return epoch + this.timeline.now;
+  }
+
+  array(driver: string): SimArray {
+    const array = this.arrays.get(driver);
+    if (array === undefined) throw new Error(`no driver ${driver}`);
+    return array;
+  }
+
+  machine(name: string): SimMachine | undefined {
+    return this.machines.find((one) => one.name === name);
   }
 
   trace(line: string): void {
-    const text = `${(this.cluster?.now ?? 0) / 1000} ${line}`;
-    this.lines.push(text);
+    const text = `${(this.now / 1000).toFixed(1).padStart(6)} ${line}`;
+    this.lines?.push(text);
     for (let i = 0; i < text.length; i += 1) {
       this.#hash = Math.imul(this.#hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
     }
   }
 
-  pause(paused: boolean): void {
-    const { store } = this.cluster;
-    store.delete('configmaps', { namespace: 'default', name: 'csi-failover' });
-    if (!paused) return;
-    const metadata = { namespace: 'default', name: 'csi-failover' };
-    store.create('configmaps', { metadata, data: { paused: 'true' } });
-  }
-
-  /** Unpublish calls answer this instead of doing their work, for so long. */
-  interfere(answer: DriverAnswer, durationMs: number): void {
-    this.cluster.array.interfere = ({ kind }) => (kind === 'unpublish' ? answer : undefined);
-    this.later(durationMs, () => {
-      this.cluster.array.interfere = undefined;
-    });
-  }
-
-  run(): Summary {
-    this.#steps(quietMs + 20_000);
-    planFaults(this, this.#prng, faultyMs - 10_000);
-    this.#steps(faultyMs);
-    this.#heal();
-    this.#converge(healMs);
-    return this.summary();
-  }
-
-  /** One death and nothing else: recovery is bounded. */
-  runOneDeath(boundMs: number): Summary {
-    for (const replica of this.replicas) replica.slowRequests = 0;
-    this.#steps(quietMs + 20_000);
-    const victim = this.#prng.pick(this.machines);
-    const doomed = this.#movablePodsOn(victim.name);
-    this.trace(`power-off ${victim.name}`);
-    victim.powerOff();
-    this.#steps(boundMs);
-    for (const { uid, name, claim } of doomed) {
-      const replaced = this.cluster.store
-        .all('pods')
-        .some(
-          (pod) =>
-            pod.metadata.uid !== uid &&
-            pod.status?.phase === 'Running' &&
-            pod.spec.nodeName !== victim.name &&
-            (pod.spec.volumes ?? []).some((v) => v.persistentVolumeClaim?.claimName === claim),
-        );
-      if (!replaced) this.checkers.fail(`L0 ${name} does not run elsewhere after ${boundMs} ms`);
-    }
-    this.#heal();
-    this.#converge(healMs);
-    return this.summary();
-  }
-
-  summary(): Summary {
-    return {
-      seed: this.#seed,
-      violations: this.checkers.violations,
-      episodes: this.#episodes,
-      moves: this.#moves,
-      faults: this.faults,
-      traceHash: this.#hash.toString(16).padStart(8, '0'),
-    };
-  }
-
-  #movablePodsOn(node: string): { uid: string; name: string; claim: string }[] {
-    const shared = new Set(
-      this.workloads.filter(({ movable }) => !movable).flatMap(({ claims }) => claims),
-    );
-    return this.cluster.store.all('pods').flatMap(({ metadata, spec, status }) => {
-      const claim = spec.volumes?.[0]?.persistentVolumeClaim?.claimName ?? '';
-      const movable = metadata.labels?.['csi-failover.io/enabled'] === 'true' && !shared.has(claim);
-      const here = spec.nodeName === node && status?.phase === 'Running';
-      return movable && here ? [{ uid: metadata.uid, name: metadata.name, claim }] : [];
-    });
-  }
-
-  #steps(durationMs: number, until: () => boolean = () => false): void {
+  run(durationMs: number, until: () => boolean = () => false): void {
     const end = this.now + durationMs;
     while (this.now < end && !until()) this.#step();
   }
 
-  #step(): void {
-    this.cluster.run(stepMs);
-    const { now } = this;
-    const due = this.#timers.filter(({ at }) => at <= now);
-    this.#timers = this.#timers.filter(({ at }) => at > now);
-    for (const { run } of due) run();
-    for (const machine of this.machines) machine.step(now);
-    for (const replica of this.replicas) replica.step(now);
-    this.#write();
+  /** Everything works again, and what people did is taken back. */
+  heal(): void {
+    this.trace('** everything is healed');
+    this.network.heal();
+    this.api.heal();
+    for (const undo of this.undo.splice(0)) undo();
+    for (const machine of this.machines) machine.heal();
+    for (const replica of this.replicas) replica.heal();
+    for (const array of this.arrays.values()) array.heal();
   }
 
-  /** Every running workload writes to every volume that it has, if its node is let in. */
+  #step(): void {
+    this.timeline.now = this.#nextStepAt();
+    const { timeline, machines } = this;
+    this.#seenVersion = this.store.resourceVersion;
+    // Before anybody hears anything: what was let in and runs, writes.
+    this.#write();
+    timeline.runDue();
+    if (this.api.state === 'up') this.controlPlane.step(timeline.now);
+    for (const machine of machines) machine.step();
+    for (const { replicas } of this.instances) for (const replica of replicas) replica.step();
+    this.#write();
+    this.checkers.step();
+  }
+
+  /**
+   * The next moment at which anybody has something to do. After any change the controllers of
+   * Kubernetes look at once; while nothing changes their own timers are looked at twice a second.
+   */
+  #nextStepAt(): number {
+    const soon = this.now + stepMs;
+    if (this.store.resourceVersion !== this.#seenVersion) return soon;
+    let next = Math.min(this.now + idleMs, this.timeline.nextAt);
+    for (const machine of this.machines) next = Math.min(next, machine.nextAt);
+    for (const { replicas } of this.instances) {
+      for (const replica of replicas) next = Math.min(next, replica.nextAt);
+    }
+    return Math.max(soon, Math.ceil(next / stepMs) * stepMs);
+  }
+
+  #stepCluster(durationMs: number): void {
+    for (let passed = 0; passed < durationMs; passed += stepMs) {
+      this.timeline.now += stepMs;
+      this.controlPlane.step(this.now);
+      for (const machine of this.machines) machine.step();
+    }
+  }
+
+  /** Every running workload writes to every volume that it has, if its machine is let in. */
   #write(): void {
-    const { array } = this.cluster;
-    for (const { machine, storageCut, name } of this.machines) {
-      const writes = storageCut ? [] : machine.running;
-      const each = writes.flatMap(({ podUid, volumes }) =>
-        volumes.map(({ handle }) => ({ podUid, handle })),
-      );
-      for (const { podUid, handle } of each) {
-        const isLetIn = array.publishedNodes(handle).includes(nodeIdOf(name));
-        if (isLetIn) this.checkers.write(handle, podUid);
+    const { writers } = this.checkers;
+    for (const machine of this.machines) {
+      for (const { podUid, driver, slot } of this.#writersOn(machine)) {
+        if (slot.current === podUid) continue;
+        if (this.isLetIn(machine, driver, slot.handle)) writers.write(slot, podUid);
       }
     }
   }
 
-  #heal(): void {
-    this.trace('heal');
-    this.#timers = [];
-    for (const machine of this.machines) machine.heal();
-    for (const replica of this.replicas) {
-      replica.cutUntil = 0;
-      replica.loseReplies = 0;
-    }
-    this.cluster.array.interfere = undefined;
-    this.cluster.controlPlane.switch('attacher', true);
-    this.pause(false);
+  /** Asked for all the time, so that it is made anew only when the machine runs something else. */
+  #writersOn(machine: SimMachine): readonly Writer[] {
+    const { running } = machine;
+    const known = this.#writers.get(machine);
+    if (known?.running === running) return known.writers;
+    const writers = running.flatMap(({ podUid, volumes }) =>
+      volumes.map(({ driver, handle }) => {
+        return { podUid, driver, slot: this.checkers.writers.slotOf(driver, handle, podUid) };
+      }),
+    );
+    this.#writers.set(machine, { running, writers });
+    return writers;
   }
 
-  #converge(boundMs: number): void {
-    let goodSince: number | undefined;
-    this.#steps(boundMs, () => {
-      if (this.now % 1_000 !== 0) return false;
-      if (this.checkers.missing().length > 0) goodSince = undefined;
-      else goodSince ??= this.now;
-      return goodSince !== undefined && this.now - goodSince >= 5_000;
+  isLetIn(machine: SimMachine, driver: string, handle: string): boolean {
+    const plan = this.plan.drivers.find(({ name }) => name === driver);
+    if (plan?.attachRequired === false) return true;
+    const nodes = this.array(driver).array.publishedNodes(handle);
+    const ids = machine.nodeIds.get(driver);
+    return nodes.some((id) => ids?.has(id) === true);
+  }
+
+  #createBasics(): void {
+    this.store.create('namespaces', { metadata: { name: 'default' } });
+    for (const { name, attachRequired } of this.plan.drivers) {
+      this.store.create('csidrivers', { metadata: { name }, spec: { attachRequired } });
+    }
+  }
+
+  #clockRate(prng: Prng): number {
+    const { clockError } = this.plan;
+    return clockError === 0 ? 1 : 1 + clockError * (2 * prng.next() - 1);
+  }
+
+  #machine(name: string, prng: Prng): SimMachine {
+    const { api, timeline, store } = this;
+    return new SimMachine({
+      name,
+      api,
+      timeline,
+      prng,
+      wallTime: () => this.wallTime(),
+      drivers: this.plan.drivers,
+      clockRate: () => this.#clockRate(prng),
+      pvOf: (driver, handle) => {
+        const pv = store
+          .all('persistentvolumes')
+          .find(({ spec }) => spec.csi?.driver === driver && spec.csi.volumeHandle === handle);
+        return pv?.metadata.name ?? '';
+      },
     });
-    for (const missing of this.checkers.missing()) this.checkers.fail(missing);
+  }
+
+  #instance(plan: DriverPlan, prng: Prng): Instance {
+    const { api, timeline } = this;
+    const policy: Policy = {
+      driver: plan.name,
+      namespace: 'default',
+      heartbeatIntervalMs: 2_000,
+      lostAfterMs: 10_000,
+      kubeletLostAfterMs: 30_000,
+      unhealthyAfterMs: 30_000,
+      gracefulTimeoutMs: 5_000,
+      cooldownMs: 300_000,
+      timeoutMs: 15_000,
+      maxLostNodes: { percent: 30 },
+      dryRun: false,
+      fence: plan.fence,
+      leaderElection: true,
+      ...this.plan.policy,
+    };
+    const array = this.array(plan.name);
+    const replicas = ['one', 'two'].map((name) => {
+      const own = prng.fork();
+      return new Replica({
+        name,
+        policy,
+        api,
+        array,
+        timeline,
+        prng: own,
+        witness: this.checkers.witness,
+        clockRate: this.#clockRate(own),
+        watchLagMs: this.plan.watchLagMs,
+        wallTime: () => this.wallTime(),
+      });
+    });
+    return { plan, policy, array, replicas };
   }
 }

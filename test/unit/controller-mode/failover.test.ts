@@ -185,7 +185,27 @@ describe('an eviction', () => {
     expect(world.wanted('Evict')).toEqual([]);
     expect(world.words('FailoverWaiting', 'web-0')).toEqual(['foreign-volume']);
     world.stage('files', 'n1', 'held');
-    expect(world.steps()).toEqual([evict]);
+    world.mark('web-0', otherDriver, 'other-epoch', { fenced: true });
+    expect(world.steps()).toContain(evict);
+  });
+
+  it('waits for the word of the instance that may ask the other driver, not for its hold alone', () => {
+    const world = fenced('held', 'Fenced');
+    withOtherDriver(world, 'held');
+    world.mark('web-0', otherDriver, 'other-epoch');
+    expect(world.pass(5_000).wanted('Evict')).toEqual([]);
+    expect(world.words('FailoverWaiting', 'web-0')).toEqual(['foreign-volume']);
+  });
+
+  it('tells the instance of the other driver once its own volumes are confirmed', () => {
+    const world = fenced('fencing', 'Fenced');
+    withOtherDriver(world, 'held');
+    world.mark('web-0', otherDriver, 'other-epoch');
+    expect(world.wanted('MarkPod')).toEqual([]);
+    world.stage('web-0', 'n1', 'held');
+    expect(world.wanted('MarkPod')).toMatchObject([{ intent: { fenced: true } }]);
+    world.mark('web-0', undefined, undefined, { fenced: true });
+    expect(world.wanted('MarkPod')).toEqual([]);
   });
 
   it('takes the pod of the intent only', () => {

@@ -13,6 +13,12 @@ function renewedNow(report: Partial<NodeReport> = {}): { world: World; zero: num
   return { world, zero: world.now };
 }
 
+/** Time passes until then, in which the agent of another node goes on. */
+function othersRenew(world: World, until: number): void {
+  for (; world.now < until; world.now = Math.min(until, world.now + beatMs)) world.beat('n2');
+  world.now = until;
+}
+
 /** n1 at moment 0: agent and kubelet renewed for the last time at these moments. */
 function lastSeen(agentAt: number, kubeletAt: number, report: Partial<NodeReport> = {}): World {
   const { world, zero } = renewedNow();
@@ -21,7 +27,7 @@ function lastSeen(agentAt: number, kubeletAt: number, report: Partial<NodeReport
     { at: kubeletAt, seen: () => world.renew('n1') },
   ].sort((a, b) => a.at - b.at);
   for (const { at, seen } of events) {
-    world.now = zero + at;
+    othersRenew(world, zero + at);
     seen();
   }
   world.now = zero;
@@ -163,7 +169,7 @@ describe('the verdict of a node whose kubelet alone is silent', () => {
   function kubeletSilent(silenceMs: number, report: Partial<NodeReport>, durationMs = 40_000) {
     const { world, zero } = renewedNow();
     world.renew('n1', { durationMs });
-    world.now = zero + silenceMs;
+    othersRenew(world, zero + silenceMs);
     world.beat('n1', report);
     return world.verdict('n1');
   }
@@ -316,7 +322,7 @@ describe('the weight of a verdict', () => {
     ['KubeletDead', true, true],
     ['AgentDown', false, false],
     ['DriverDown', false, false],
-    ['StorageLost', false, true],
+    ['StorageLost', true, true],
     ['Gone', true, true],
     ['Unknown', false, false],
   ])('of %s: failed %s, troubled %s', (kind, failed, troubled) => {

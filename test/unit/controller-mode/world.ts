@@ -31,6 +31,7 @@ import { done, type Outcome } from '../../../src/shared/outcome.ts';
 import {
   encodeFenceRecord,
   encodePodIntent,
+  type PodIntent,
   type FenceRecord,
   type NodeReport,
 } from '../../../src/shared/record.ts';
@@ -301,13 +302,13 @@ export class World {
   }
 
   /** The pod carries the intent of the episode, for the volumes that it claims. */
-  mark(name: string, by = driver, intentEpoch = epoch): PodView {
+  mark(name: string, by = driver, intentEpoch = epoch, more: Partial<PodIntent> = {}): PodView {
     const pod = this.findPod(name);
     const volumes = pod.volumes.flatMap((volume) =>
       volume.kind === 'claim' ? [{ handle: `vol-${volume.claim}`, pv: `pv-${volume.claim}` }] : [],
     );
     const { uid, nodeName } = pod;
-    const text = encodePodIntent({ epoch: intentEpoch, node: nodeName, uid, volumes });
+    const text = encodePodIntent({ epoch: intentEpoch, node: nodeName, uid, volumes, ...more });
     return this.changePod(name, {
       annotations: { ...pod.annotations, [intentAnnotation(by)]: text },
     });

@@ -1,0 +1,56 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A deliberate mistake: one piece of one file, which must occur there exactly once, replaced. */
+export interface Mutation {
+  readonly name: string;
+  readonly file: string;
+  readonly anchor: string;
+  readonly replacement: string;
+}
+
+const root = join(import.meta.dirname, '..', '..');
+
+/** The project with a mistake in it, in a folder below .cache, from where it finds its packages. */
+export class MutatedTree implements Disposable {
+  readonly folder: string;
+
+  /** Throws, and leaves nothing, if the anchor does not occur exactly once. */
+  constructor({ name, file, anchor, replacement }: Mutation, parts: readonly string[]) {
+    this.folder = join(root, '.cache', 'mutants', `${name.replaceAll(' ', '-')}-${process.pid}`);
+    const pieces = readFileSync(join(root, file), 'utf8').split(anchor);
+    if (pieces.length !== 2) {
+      throw new Error(`${name}: its anchor occurs ${pieces.length - 1} times in ${file}`);
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+    mkdirSync(this.folder, { recursive: true });
+    for (const part of [...parts, 'src', 'proto', 'package.json', 'tsconfig.json']) {
+      cpSync(join(root, part), join(this.folder, part), { recursive: true });
+    }
+    writeFileSync(join(this.folder, file), pieces.join(replacement));
+  }
+
+  /** What the compiler objects to; empty: it typechecks. */
+  typeErrors(): string {
+    return run(join(root, 'node_modules', '.bin', 'tsc'), ['--noEmit', '--project', this.folder]);
+  }
+
+  /** The bundle as the product's is made; needs the part `build`. */
+  bundle(): string {
+    const errors = run(process.execPath, [join(this.folder, 'build', 'bundle.ts')]);
+    if (errors !== '') throw new Error(errors);
+    return join(this.folder, 'dist', 'csi-failover.cjs');
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** What it printed if it failed. */
+function run(command: string, args: readonly string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });
+  if (status === 0) return '';
+  return `${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}` || `${command} failed`;
+}

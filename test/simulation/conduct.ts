@@ -1,0 +1,279 @@
+/**
+ * What our requests may do, judged by what they have done to the model: S2, S4, S5, S7 and S8. Each
+ * is looked at in the moment in which it has changed something, by the truth and not by any view.
+ */
+import type { Action } from '../../src/controller-mode/actions.ts';
+import type { KubernetesEffect } from '../../src/shared/effect.ts';
+import {
+  domain,
+  fenceAnnotation,
+  fencedTaint,
+  heartbeatLease,
+  holdFinalizer,
+  intentAnnotation,
+  outOfServiceTaint,
+  outOfServiceValue,
+  releaseAnnotation,
+  unavailableTaint,
+} from '../../src/shared/names.ts';
+import { decodeFenceRecord, decodePodIntent, type FenceRecord } from '../../src/shared/record.ts';
+import { isDeleting, isFinished } from '../model/conditions.ts';
+import { csiVolumesOf } from '../model/csi-volumes.ts';
+import type { AnyObject, Lease, Node, Pod, VolumeAttachment } from '../model/objects.ts';
+import type { Replica } from './replica.ts';
+import type { World } from './world.ts';
+
+export interface Deed {
+  readonly replica: Replica;
+  readonly action: Action;
+  readonly effect: KubernetesEffect;
+  readonly before: AnyObject | undefined;
+  readonly after: AnyObject | undefined;
+  /** When the action read the kubelet's Lease, if it did. */
+  readonly kubeletReadAt: number | undefined;
+}
+
+/** A machine may be well for so long before we may be expected to know. */
+const wellMs = 5_000;
+/** Two heartbeats missed, with whatever a watch and a request may lag behind. */
+const stormSilenceMs = 4_000 + 10_000;
+/** A request may be on its way for so long. */
+const underWayMs = 15_000;
+
+export function misdeeds(world: World, deed: Deed): readonly string[] {
+  const found = [...preconditions(deed)];
+  switch (deed.effect.resource) {
+    case 'pods':
+      return [...found, ...podMisdeeds(world, deed)];
+    case 'volumeattachments':
+      return [...found, ...attachmentMisdeeds(world, deed)];
+    case 'nodes':
+      return [...found, ...taintMisdeeds(deed)];
+    case 'leases':
+      return [...found, ...recordMisdeeds(world, deed)];
+    default:
+      return found;
+  }
+}
+
+/** S5, the form: nothing is changed but the very object or version that was decided upon. */
+function preconditions({ effect, action }: Deed): readonly string[] {
+  const what = `${action.kind} ${effect.verb} ${effect.resource}`;
+  if (effect.verb === 'create') return [];
+  if (effect.verb === 'delete') return effect.uid === '' ? [`S5 ${what} without a uid`] : [];
+  const metadata = ('body' in effect ? effect.body.metadata : undefined) as
+    | { readonly uid?: string; readonly resourceVersion?: string }
+    | undefined;
+  const version = metadata?.resourceVersion ?? '';
+  const uid = metadata?.uid ?? '';
+  if (effect.resource === 'pods') return uid === '' ? [`S5 ${what} without a uid`] : [];
+  if (effect.resource === 'volumeattachments' && uid === '') return [`S5 ${what} without a uid`];
+  return version === '' ? [`S5 ${what} without a version`] : [];
+}
+
+function podMisdeeds(world: World, { replica, action, before }: Deed): readonly string[] {
+  if (action.kind !== 'Evict' || before === undefined) return [];
+  const pod = before as Pod;
+  const { driver } = replica.options.policy;
+  const found: string[] = [];
+  const name = pod.metadata.name;
+  const intent = decodePodIntent(pod.metadata.annotations?.[intentAnnotation(driver)]);
+  if (intent?.uid !== pod.metadata.uid || intent.epoch !== action.epoch) {
+    found.push(`S5 evicted ${name} without its intent`);
+  }
+  const record = world.checkers.recentRecord(driver, pod.spec.nodeName ?? '');
+  if (record?.epoch !== action.epoch) found.push(`S5 evicted ${name} without a record`);
+  const machine = world.machine(pod.spec.nodeName ?? '');
+  const excused = world.checkers.writers.isExcused(pod.metadata.uid);
+  if (machine === undefined || !machine.isOn || excused) return found;
+  for (const volume of csiVolumesOf(world.store, pod)) {
+    if (!world.isLetIn(machine, volume.driver, volume.handle)) continue;
+    found.push(`S5 evicted ${name} while ${machine.name} still has ${volume.handle}`);
+  }
+  return found;
+}
+
+function attachmentMisdeeds(world: World, { replica, action, ...deed }: Deed): readonly string[] {
+  const before = deed.before as VolumeAttachment | undefined;
+  const after = deed.after as VolumeAttachment | undefined;
+  if (before === undefined) return [];
+  const found: string[] = [];
+  const pv = before.spec.source.persistentVolumeName ?? '';
+  const node = before.spec.nodeName;
+  const others = (one: VolumeAttachment | undefined): string =>
+    (one?.metadata.finalizers ?? []).filter((name) => name !== holdFinalizer).join();
+  if (after !== undefined && others(before) !== others(after)) {
+    found.push(`S7 changed a finalizer of somebody else on the attachment of ${pv}`);
+  }
+  const held = before.metadata.finalizers?.includes(holdFinalizer) === true;
+  if (deed.effect.verb === 'delete') {
+    const record = world.checkers.recentRecord(replica.options.policy.driver, node);
+    const listed = record?.volumes.some((volume) => volume.pv === pv) === true;
+    const open = record?.phase === 'Intent' || record?.phase === 'Fenced';
+    if (!held) found.push(`S5 deleted the attachment of ${pv} to ${node} without a hold`);
+    if (!listed || !open) found.push(`S5 deleted the attachment of ${pv} to ${node} unrecorded`);
+  }
+  if (action.kind === 'DropHold' && held) {
+    const user = world.store.all('pods').find((pod) => {
+      const here = pod.spec.nodeName === node && !isFinished(pod);
+      const old = world.checkers.ageOf(pod.metadata.uid) > underWayMs + 5_000;
+      return here && old && csiVolumesOf(world.store, pod).some((volume) => volume.pv === pv);
+    });
+    if (user !== undefined) {
+      found.push(`S5 dropped the hold of ${pv} while ${user.metadata.name} on ${node} uses it`);
+    }
+  }
+  return found;
+}
+
+/** S7: no taint of somebody else is touched. */
+function taintMisdeeds({ replica, before, after }: Deed): readonly string[] {
+  const { driver } = replica.options.policy;
+  const others = (node: AnyObject | undefined): string =>
+    ((node as Node | undefined)?.spec?.taints ?? [])
+      .filter(({ key, value, effect }) => {
+        const ours = key === fencedTaint(driver) || key === unavailableTaint(driver);
+        const brief = key === outOfServiceTaint && value === outOfServiceValue(driver);
+        return !((ours || brief) && effect === 'NoSchedule');
+      })
+      .map(({ key, value = '', effect }) => `${key}=${value}:${effect}`)
+      .join();
+  const [was, is] = [others(before), others(after)];
+  return was === is ? [] : [`S7 changed taints of others: ${was} became ${is}`];
+}
+
+function recordMisdeeds(world: World, deed: Deed): readonly string[] {
+  const { action, before, after, replica } = deed;
+  const { driver } = replica.options.policy;
+  const found: string[] = [];
+  const foreign = (lease: AnyObject | undefined): string => {
+    const { metadata, spec } = (lease ?? {}) as Partial<Lease>;
+    const annotations = { ...metadata?.annotations, [fenceAnnotation]: undefined };
+    return JSON.stringify([spec?.holderIdentity, spec?.renewTime, annotations]);
+  };
+  if (before !== undefined && foreign(before) !== foreign(after)) {
+    found.push(`S7 changed what the agent of ${action.node} has written`);
+  }
+  const was = recordIn(before);
+  const is = recordIn(after);
+  if (action.kind === 'BeginEpisode' && is !== undefined) found.push(...begun(world, deed));
+  const ends = is?.phase === 'Released' && was !== undefined && was.phase !== 'Released';
+  if (ends && was.phase === 'Intent') found.push(...withdrawn(world, driver, action.node, was));
+  if (ends && was.phase !== 'Intent') found.push(...released(world, driver, action.node, was));
+  if (was !== undefined && is === undefined) {
+    const node = world.store.find('nodes', action.node);
+    const tainted = node?.spec?.taints?.some(({ key }) => key === fencedTaint(driver)) === true;
+    if (tainted) found.push(`S6 forgot the record of ${action.node}, which is still tainted`);
+    if (was.phase !== 'Released') found.push(`S6 removed a record that was ${was.phase}`);
+  }
+  return found;
+}
+
+/** S2: nobody is failed over who was alive. S4: never more nodes than the bound allows. */
+function begun(world: World, { replica, action, before, kubeletReadAt }: Deed): readonly string[] {
+  if (action.kind !== 'BeginEpisode' || action.adopts !== undefined) return [];
+  const { driver, lostAfterMs } = replica.options.policy;
+  const { node, reason } = action;
+  const found: string[] = [];
+  if (recordIn(before) !== undefined) found.push(`S5 wrote over the record of ${node}`);
+  const { now, checkers } = world;
+  const fast = Math.max(1, replica.clock.rate);
+  const beat = checkers.renewedAt(`default/${heartbeatLease(driver, node)}`);
+  const quietMs = lostAfterMs / fast;
+  if (reason.startsWith('Lost') && beat !== undefined && now - beat < quietMs - 100) {
+    found.push(`S2 ${node} is Lost, and its agent renewed ${now - beat} ms ago`);
+  }
+  const kubelet = checkers.renewedAt(`kube-node-lease/${node}`);
+  const silentMs = (reason.startsWith('Lost') ? 15_000 : 30_000) / fast;
+  const readAt = kubeletReadAt ?? now;
+  const claimsSilence = !reason.startsWith('Gone') && kubelet !== undefined && kubelet <= readAt;
+  if (claimsSilence && readAt - kubelet < silentMs - 100) {
+    found.push(`S2 ${node} is ${reason}, and its kubelet renewed ${readAt - kubelet} ms before`);
+  }
+  const since = world.machine(node)?.healthySince(driver);
+  if (!reason.startsWith('Gone') && since !== undefined && now - since > wellMs) {
+    found.push(`S2 ${node} is ${reason}, and has been well for ${now - since} ms`);
+  }
+  const others = world.machines.filter(({ name }) => {
+    const record = name === node ? undefined : recordOf(world, driver, name);
+    return record !== undefined && record.phase !== 'Released';
+  });
+  const bound = Math.max(1, Math.round(world.machines.length * 0.3));
+  const silent = world.machines.filter(({ name }) => {
+    const renewedAt = checkers.renewedAt(`default/${heartbeatLease(driver, name)}`);
+    const kubeletAt = checkers.renewedAt(`kube-node-lease/${name}`) ?? 0;
+    const inEpisode = name === node || others.some((other) => other.name === name);
+    if (inEpisode || renewedAt === undefined) return inEpisode;
+    // One whose kubelet renewed after it is a dead agent, which is no storm.
+    return now - renewedAt > stormSilenceMs && kubeletAt < renewedAt + 2_000;
+  });
+  if (silent.length > bound) {
+    found.push(`S4 ${node} is failed over while ${silent.length} nodes are silent`);
+  }
+  if (others.length + 1 > bound) {
+    found.push(`S4 ${others.length + 1} nodes in episode, at most ${bound}`);
+  }
+  return found;
+}
+
+/** S6: an intent is taken back only while no volume has been taken away. */
+function withdrawn(
+  world: World,
+  driver: string,
+  node: string,
+  record: FenceRecord,
+): readonly string[] {
+  const taken = world.store
+    .all('volumeattachments')
+    .find(
+      (attachment) =>
+        attachment.spec.attacher === driver &&
+        attachment.spec.nodeName === node &&
+        isDeleting(attachment) &&
+        attachment.metadata.finalizers?.includes(holdFinalizer) === true &&
+        record.volumes.some(({ pv }) => pv === attachment.spec.source.persistentVolumeName),
+    );
+  const pv = taken?.spec.source.persistentVolumeName;
+  return taken === undefined ? [] : [`S6 withdrew the episode of ${node}, which has lost ${pv}`];
+}
+
+/** S8: nothing of the fenced volumes is left, neither a mount nor a writer. */
+function released(
+  world: World,
+  driver: string,
+  nodeName: string,
+  record: FenceRecord,
+): readonly string[] {
+  const node = world.store.find('nodes', nodeName);
+  const machine = world.machine(nodeName);
+  if (node === undefined || machine === undefined || !machine.isOn) return [];
+  if (node.metadata.annotations?.[releaseAnnotation] === record.epoch) return [];
+  const fenced = new Set(record.volumes.map(({ handle }) => handle));
+  const { published, staged } = machine.machine.machine;
+  const uses = (uid: string): boolean =>
+    world.store.all('pods').some(({ metadata, spec }) => {
+      return metadata.uid === uid && spec.nodeName === nodeName;
+    });
+  const isFenced = (one: { driver: string; handle: string }): boolean =>
+    one.driver === driver && (fenced.size === 0 || fenced.has(one.handle));
+  const left = published.find((one) => isFenced(one) && !uses(one.podUid));
+  if (left !== undefined) return [`S8 released ${nodeName}, which has ${left.handle} mounted`];
+  const kept = staged.find((one) => {
+    const used = published.some(({ handle }) => handle === one.handle);
+    return isFenced(one) && !used;
+  });
+  return kept === undefined ? [] : [`S8 released ${nodeName}, which has ${kept.handle} staged`];
+}
+
+export function recordOf(world: World, driver: string, node: string): FenceRecord | undefined {
+  return recordIn(world.store.find('leases', heartbeatLease(driver, node), 'default'));
+}
+
+export function recordIn(lease: AnyObject | undefined): FenceRecord | undefined {
+  return decodeFenceRecord(lease?.metadata.annotations?.[fenceAnnotation]);
+}
+
+/** Any mark of ours on an object: taints, holds, intents. */
+export function isOurs(word: string): boolean {
+  return word.includes(domain);
+}

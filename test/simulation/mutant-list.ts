@@ -1,0 +1,306 @@
+/** Deliberate mistakes in the core that the simulation must catch, each within its seeds. */
+import type { Mutation } from '../mutation/mutated-tree.ts';
+
+/** So many seeds are enough for a mistake that is easy to see, and for one that is hard to. */
+const easy = 150;
+const hard = 1_000;
+
+export interface Mutant extends Mutation {
+  /** Within so many seeds, from the first one on, a checker must notice it. */
+  readonly seeds: number;
+}
+
+function inFile(file: string): (name: string, anchor: string, replacement: string) => Mutant {
+  return (name, anchor, replacement) => {
+    return { name, file: `src/controller-mode/${file}.ts`, anchor, replacement, seeds: hard };
+  };
+}
+
+function simple(mutant: Mutant): Mutant {
+  return { ...mutant, seeds: easy };
+}
+
+const act = inFile('act');
+const begin = inFile('begin');
+const decide = inFile('decide');
+const detach = inFile('detach');
+const episode = inFile('episode');
+const endPod = inFile('end-pod');
+const evict = inFile('evict');
+const failover = inFile('failover');
+const foreign = inFile('foreign-volume');
+const guards = inFile('guards');
+const phase = inFile('phase');
+const release = inFile('release');
+const verdict = inFile('verdict');
+const volumes = inFile('volumes');
+const writeRecord = inFile('write-record');
+const writeTaint = inFile('write-taint');
+
+/** Every guard off. */
+const withoutGuards: readonly Mutant[] = [
+  guards(
+    'guard paused off',
+    "switched(state, pod, 'paused', pausedAnnotation)",
+    "switched(state, pod, 'stopped', pausedAnnotation)",
+  ),
+  guards('guard storm off', 'storm: ({ storm }) => storm,', 'storm: () => undefined,'),
+  guards(
+    'guard unfenceable off',
+    "if (fence.kind === 'unfenceable') return hold('unfenceable', fence.why);",
+    "if (fence.kind === 'unfenceable') return undefined;",
+  ),
+  guards(
+    'guard foreign-volume off',
+    "'foreign-volume': ({ state }, pod) => foreignVolume(state, pod),",
+    "'foreign-volume': ({ state }, pod) => (state.leading ? undefined : foreignVolume(state, pod)),",
+  ),
+  guards(
+    'guard retain off',
+    "pod.annotations[policyAnnotation] === 'retain'",
+    "pod.annotations[policyAnnotation] === 'keep'",
+  ),
+  guards(
+    'guard not-movable lets DaemonSets go',
+    "if (pod.owner?.kind === 'DaemonSet')",
+    "if (pod.owner?.kind === 'Daemon')",
+  ),
+  guards(
+    'guard not-movable lets bare pods go',
+    'if (pod.owner === undefined && pod',
+    'if (pod.mirror && pod',
+  ),
+  guards(
+    'guard not-movable lets tolerant pods go',
+    'if (tolerates(pod.tolerations, taint)) {',
+    'if (pod.mirror && tolerates(pod.tolerations, taint)) {',
+  ),
+  guards(
+    'guard not-movable lets pinned pods go',
+    'if (terms === undefined) return false;',
+    'if (terms === undefined || nodeName !== "") return false;',
+  ),
+  guards(
+    'guard node-id-changed off',
+    "published !== '' && current !== published",
+    "published === '' && current !== published",
+  ),
+  simple(
+    volumes(
+      'guard shared-volume off',
+      'filter((pod) => pod.nodeName === nodeName)',
+      'filter((pod) => pod.selected && pod.nodeName === nodeName)',
+    ),
+  ),
+];
+
+/** Steps skipped, swapped, or not waited for. */
+const steps: readonly Mutant[] = [
+  simple(
+    episode(
+      'own taint not awaited',
+      'return node?.taints.some((taint) => taint.key === key) === true;',
+      "return key !== '';",
+    ),
+  ),
+  act(
+    'hold skipped',
+    'finalizers: [...finalizers, holdFinalizer],',
+    'finalizers: [...finalizers],',
+  ),
+  simple(
+    volumes(
+      'confirmation not awaited',
+      "if (holdOf(attachment) !== 'held') return false;",
+      "if (holdOf(attachment) === 'free') return false;",
+    ),
+  ),
+  volumes(
+    "driver's own listing not asked",
+    'state.capabilities?.listsPublishedNodes === false ||',
+    'state.capabilities?.listsPublishedNodes !== undefined ||',
+  ),
+  simple(
+    evict('evicted without any fence', 'unfenced ??', '(pod.mirror ? unfenced : undefined) ??'),
+  ),
+  evict(
+    "another driver's fence not awaited",
+    'unheld(state, pod)',
+    '(pod.mirror ? unheld(state, pod) : undefined)',
+  ),
+  foreign(
+    'announcement of another driver not awaited',
+    'held || intentOf(pod, driver) !== undefined',
+    "held || driver !== ''",
+  ),
+  foreign(
+    "another driver's listing not awaited",
+    'held && intentOf(pod, driver)?.fenced === true',
+    'held',
+  ),
+  detach(
+    'hold dropped while pods use the volume',
+    'usersOf(state, nodeName, volume.pv).length === 0 ?',
+    'usersOf(state, nodeName, volume.pv).length >= 0 ?',
+  ),
+  detach(
+    'out-of-service taint on strangers that leave',
+    'if (others.some((pod) => pod.deleting)) return false;',
+    'if (others.some((pod) => pod.mirror)) return false;',
+  ),
+  detach(
+    'out-of-service taint on volumes that nobody wants',
+    'return users.length > 0 && steady;',
+    'return steady;',
+  ),
+  detach(
+    'out-of-service taint without an end',
+    "return now < outOfServiceSeenAt + outOfServiceCapMs ? 'fast' : over;",
+    "return outOfServiceCapMs > 0 ? 'fast' : over;",
+  ),
+  failover(
+    'withdrawn after the fence',
+    'if (!isCommitted(episode) && withdraw(episode, wanted)) return;',
+    'if (withdraw(episode, wanted)) return;',
+  ),
+  phase(
+    'moved before the volumes are',
+    'if (left.length > untouched.length || pods.length > 0',
+    'if (pods.length > 0',
+  ),
+  begin(
+    'strays not adopted',
+    'if (holds.length === 0 && !tainted) return false;',
+    'if (holds.length >= 0 || !tainted) return false;',
+  ),
+  decide(
+    'marks of ended episodes left',
+    'unmarkStrayPods(state, records, wanted);',
+    'if (records.size > 0) unmarkStrayPods(state, records, wanted);',
+  ),
+];
+
+/** Unknown read as yes or as no; evidence that is none. */
+const evidence: readonly Mutant[] = [
+  act(
+    'failed listing read as yes',
+    "if (reply.outcome.kind !== 'Done') return reply.outcome;\n  const { publishedNodes } = reply;",
+    "if (reply.outcome.kind !== 'Done') return done;\n  const { publishedNodes } = reply;",
+  ),
+  verdict(
+    'silence of the kubelet not needed',
+    'if (now < silentAt) {',
+    'if (now < silentAt - evidence.renewMs * 1.5) {',
+  ),
+  verdict(
+    'lost after a third of the time',
+    'if (agentSilence < state.policy.lostAfterMs) return agentQuiet',
+    'if (agentSilence < state.policy.lostAfterMs / 3) return agentQuiet',
+  ),
+  verdict(
+    'silence not restarted after a gap',
+    'return Math.max(lease?.renewedAt ?? freshSince, freshSince);',
+    'return lease?.renewedAt ?? freshSince;',
+  ),
+  verdict(
+    'storm counted by Lost',
+    "return isFailed(verdict) || verdict.kind === 'Suspect';",
+    'return isFailed(verdict);',
+  ),
+  decide(
+    'stale view believed',
+    'if (stale !== undefined) decideBlindly',
+    "if (stale?.detail === '') decideBlindly",
+  ),
+  release(
+    'kubelet not asked before the release',
+    'const why = kubeletDisagrees(episode, node);',
+    "const why = node.name === '' ? kubeletDisagrees(episode, node) : undefined;",
+  ),
+  release(
+    'released without attestation',
+    'if (rebooted || isAttestedClean(episode)) return undefined;',
+    "if (rebooted || node.ready === 'True') return undefined;",
+  ),
+  release(
+    'attestation of another epoch believed',
+    'return clean?.epoch === record.epoch && clean',
+    'return clean !== undefined && clean',
+  ),
+  release(
+    'attached volumes forgotten at the release',
+    'if (attachment !== undefined) {',
+    'if (attachment?.deleting === true && record.volumes.length === 0) {',
+  ),
+];
+
+/** Preconditions dropped. */
+const preconditions: readonly Mutant[] = [
+  writeRecord(
+    'intent without compare-and-swap',
+    "return renewed === undefined || report?.kubelet !== 'dead';",
+    "return renewed !== undefined && report?.kubelet !== 'dead';",
+  ),
+  writeRecord(
+    'kubelet not read again before the intent',
+    'if (kubelet.status === 200 && renewTime !== kubeletRenewTime) {',
+    "if (kubelet.status === 200 && renewTime === '') {",
+  ),
+  writeRecord(
+    'record written over',
+    "if (is !== was) return failed('CHANGED', 'the record has changed since it was observed');",
+    "if (is === '' && was !== '') return failed('CHANGED', 'the record has changed since it was observed');",
+  ),
+  writeRecord(
+    'record removed under a taint',
+    'if (api.taintsOf(node.body).some(({ key }) => key === action.taint)) {',
+    "if (api.taintsOf(node.body).some(({ key }) => key === '')) {",
+  ),
+  act(
+    'attachment deleted whatever its uid',
+    '{ ...target, uid: action.attachmentUid });',
+    "{ ...target, uid: '' });",
+  ),
+  endPod(
+    'pod deleted whatever its uid',
+    "return yield* api.remove('pods', { ...pod, gracePeriodSeconds: 0 });",
+    "return yield* api.remove('pods', { ...pod, uid: '', gracePeriodSeconds: 0 });",
+  ),
+  endPod(
+    'evicted without a look at the intent',
+    'if (intent?.uid === pod.uid && intent.epoch === epoch) return undefined;',
+    "if (intent?.uid !== '' && epoch !== '') return undefined;",
+  ),
+  writeTaint('taints of others written over', '[...taints, taint]', '[taint]'),
+  release(
+    'lock-delay of a new leader dropped',
+    'return now < until ? until : undefined;',
+    'return now < until && until < 0 ? until : undefined;',
+  ),
+];
+
+/** The queue: nothing is done twice at once, or again before its effect could be seen. */
+const queue: readonly Mutant[] = [
+  {
+    name: 'done is not held until observed',
+    file: 'src/shared/workqueue.ts',
+    anchor: 'entry.readyAt = now + queue.limits.holdMs;',
+    replacement: 'entry.readyAt = now;',
+    seeds: hard,
+  },
+  {
+    name: 'failures tried again at once',
+    file: 'src/shared/workqueue.ts',
+    anchor: 'entry.readyAt = now + backoffMs(queue.limits, key, entry.failures);',
+    replacement: 'entry.readyAt = now + 0 * backoffMs(queue.limits, key, entry.failures);',
+    seeds: hard,
+  },
+];
+
+export const mutants: readonly Mutant[] = [
+  ...withoutGuards,
+  ...steps,
+  ...evidence,
+  ...preconditions,
+  ...queue,
+];

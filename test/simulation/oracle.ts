@@ -1,0 +1,189 @@
+/**
+ * S3, second opinion: which pods may not be moved, by what a replica had been told when it began an
+ * action. Written anew from the README, not from the guards, over the API's own JSON.
+ */
+import type { Action } from '../../src/controller-mode/actions.ts';
+import {
+  fencedTaint,
+  holdFinalizer,
+  intentAnnotation,
+  outOfServiceTaint,
+  pausedAnnotation,
+  policyAnnotation,
+  switchConfigMap,
+} from '../../src/shared/names.ts';
+import { decodePodIntent } from '../../src/shared/record.ts';
+import { isDeleting, isFinished } from '../model/conditions.ts';
+import { toleratesAll } from '../model/node-fit.ts';
+import type {
+  AnyObject,
+  ConfigMap,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  VolumeAttachment,
+} from '../model/objects.ts';
+import type { Replica } from './replica.ts';
+import { enabled } from './workloads.ts';
+
+/** Why this action should not have been begun; undefined: nothing speaks against it. */
+export function objection(replica: Replica, action: Action): string | undefined {
+  const view = new View(replica);
+  switch (action.kind) {
+    case 'MarkPod': {
+      const pod = view.pod(action.pod.namespace, action.pod.name);
+      if (pod === undefined || pod.metadata.uid !== action.pod.uid) return undefined;
+      return view.hasLost(pod) ? undefined : named('marked', pod, view.forbids(pod));
+    }
+    case 'Hold':
+      return holdObjection(view, action.attachment);
+    case 'Evict': {
+      const pod = view.pod(action.pod.namespace, action.pod.name);
+      if (pod === undefined || pod.metadata.uid !== action.pod.uid) return undefined;
+      const why = view.hasLost(pod) ? view.pauses(pod) : view.forbids(pod);
+      return named('evicted', pod, why);
+    }
+    case 'SetTaint':
+      return action.taint.key === outOfServiceTaint
+        ? outOfServiceObjection(view, action.node)
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function named(what: string, pod: Pod, why: string | undefined): string | undefined {
+  return why && `${what} ${pod.metadata.name}, although ${why}`;
+}
+
+function holdObjection(view: View, name: string): string | undefined {
+  const attachment = view.attachments().find(({ metadata }) => metadata.name === name);
+  if (attachment === undefined) return undefined;
+  const { nodeName, source } = attachment.spec;
+  const begun = attachment.metadata.finalizers?.includes(holdFinalizer) === true;
+  for (const pod of view.usersOf(source.persistentVolumeName ?? '', nodeName)) {
+    const intent = view.intentOf(pod);
+    // The finalizer was the point of no return; from then on only a person stops it.
+    const why = begun ? view.pauses(pod) : view.forbids(pod);
+    if (why !== undefined) {
+      return `took ${source.persistentVolumeName} away under ${pod.metadata.name}, although ${why}`;
+    }
+    if (!begun && intent?.uid !== pod.metadata.uid) {
+      return `took ${source.persistentVolumeName} away under ${pod.metadata.name}, not marked`;
+    }
+  }
+  return undefined;
+}
+
+/** Nothing that is not of the episode may be on its way off the node. */
+function outOfServiceObjection(view: View, nodeName: string): string | undefined {
+  for (const pod of view.podsOn(nodeName)) {
+    const foreign = view.intentOf(pod)?.uid !== pod.metadata.uid;
+    if (foreign && isDeleting(pod)) {
+      return `out-of-service taint on ${nodeName} while ${pod.metadata.name} is being deleted`;
+    }
+  }
+  for (const attachment of view.attachments()) {
+    const { spec, metadata } = attachment;
+    if (spec.nodeName !== nodeName || isDeleting(attachment)) continue;
+    if (metadata.finalizers?.includes(holdFinalizer) === true) continue;
+    const pv = spec.source.persistentVolumeName ?? '';
+    if (view.usersOf(pv, nodeName).length === 0) {
+      return `out-of-service taint on ${nodeName} while nobody there wants ${pv} any more`;
+    }
+  }
+  return undefined;
+}
+
+/** The cluster as far as this replica's watches have told of it. */
+class View {
+  readonly #replica: Replica;
+  readonly #driver: string;
+
+  constructor(replica: Replica) {
+    this.#replica = replica;
+    this.#driver = replica.options.policy.driver;
+  }
+
+  pod(namespace: string, name: string): Pod | undefined {
+    return this.#replica.delivered('pods').get(`${namespace}/${name}`) as Pod | undefined;
+  }
+
+  podsOn(nodeName: string): readonly Pod[] {
+    const pods = [...this.#replica.delivered('pods').values()] as readonly Pod[];
+    return pods.filter(({ spec }) => spec.nodeName === nodeName);
+  }
+
+  attachments(): readonly VolumeAttachment[] {
+    return [...this.#replica.delivered('attachments').values()] as readonly VolumeAttachment[];
+  }
+
+  intentOf(pod: Pod): ReturnType<typeof decodePodIntent> {
+    return decodePodIntent(pod.metadata.annotations?.[intentAnnotation(this.#driver)]);
+  }
+
+  usersOf(pv: string, nodeName: string): readonly Pod[] {
+    return this.podsOn(nodeName).filter(
+      (pod) =>
+        !isFinished(pod) && this.#volumesOf(pod).some(({ metadata }) => metadata.name === pv),
+    );
+  }
+
+  /** A volume of it is taken away, or about to be. */
+  hasLost(pod: Pod): boolean {
+    const names = new Set(this.#volumesOf(pod).map(({ metadata }) => metadata.name));
+    for (const { pv } of this.intentOf(pod)?.volumes ?? []) names.add(pv);
+    return this.attachments().some(
+      ({ metadata, spec }) =>
+        spec.nodeName === pod.spec.nodeName &&
+        names.has(spec.source.persistentVolumeName ?? '') &&
+        metadata.finalizers?.includes(holdFinalizer) === true,
+    );
+  }
+
+  pauses(pod: Pod): string | undefined {
+    const map = this.#replica.delivered('configmaps').get(`default/${switchConfigMap}`);
+    if ((map as ConfigMap | undefined)?.data?.paused === 'true') return 'all is paused';
+    const node = this.#replica.delivered('nodes').get(pod.spec.nodeName ?? '');
+    if (says(node, pausedAnnotation)) return 'its node is paused';
+    const namespace = this.#replica.delivered('namespaces').get('default');
+    return says(namespace, pausedAnnotation) ? 'its namespace is paused' : undefined;
+  }
+
+  forbids(pod: Pod): string | undefined {
+    const { labels = {}, annotations = {}, ownerReferences = [] } = pod.metadata;
+    const label = Object.entries(enabled).every(([key, value]) => labels[key] === value);
+    if (!label) return 'it is not labelled';
+    const owner = ownerReferences.find(({ controller }) => controller === true);
+    if (annotations[policyAnnotation] === 'retain') return 'its policy is retain';
+    if (owner?.kind === 'DaemonSet') return 'it is a pod of a DaemonSet';
+    if (owner === undefined && annotations[policyAnnotation] !== 'delete') return 'it is bare';
+    const taint = { key: fencedTaint(this.#driver), effect: 'NoSchedule' };
+    if (toleratesAll(pod.spec.tolerations ?? [], [taint])) return 'it tolerates our taint';
+    return this.#volumesForbid(pod) ?? this.pauses(pod);
+  }
+
+  #volumesForbid(pod: Pod): string | undefined {
+    const { fence } = this.#replica.options.policy;
+    if (fence.kind === 'unfenceable') return 'nothing fences its driver';
+    const foreign = (pod.spec.volumes ?? []).some(({ nfs }) => nfs !== undefined);
+    if (foreign) return 'it has an NFS volume';
+    const pinned = this.#volumesOf(pod).some(({ spec }) => spec.nodeAffinity !== undefined);
+    return pinned ? 'a volume of it is pinned' : undefined;
+  }
+
+  #volumesOf(pod: Pod): readonly PersistentVolume[] {
+    return (pod.spec.volumes ?? []).flatMap(({ persistentVolumeClaim: source }) => {
+      if (source === undefined) return [];
+      const key = `${pod.metadata.namespace}/${source.claimName}`;
+      const claim = this.#replica.delivered('claims').get(key) as PersistentVolumeClaim | undefined;
+      const pv = this.#replica.delivered('pvs').get(claim?.spec.volumeName ?? '');
+      return pv === undefined ? [] : [pv as PersistentVolume];
+    });
+  }
+}
+
+function says(object: AnyObject | undefined, annotation: string): boolean {
+  return (object as Node | undefined)?.metadata.annotations?.[annotation] === 'true';
+}
