@@ -186,7 +186,7 @@ function begun(world: World, { replica, action, before, kubeletReadAt }: Deed): 
   const kubelet = checkers.renewedAt(`kube-node-lease/${node}`);
   const silentMs = (reason.startsWith('Lost') ? 15_000 : 30_000) / fast;
   const readAt = kubeletReadAt ?? now;
-  const claimsSilence = !reason.startsWith('Gone') && kubelet !== undefined && kubelet <= readAt;
+  const claimsSilence = !reason.startsWith('Gone') && kubelet !== undefined && kubelet < readAt;
   if (claimsSilence && readAt - kubelet < silentMs - 100) {
     found.push(`S2 ${node} is ${reason}, and its kubelet renewed ${readAt - kubelet} ms before`);
   }
