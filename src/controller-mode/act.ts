@@ -110,7 +110,7 @@ function* hold(action: ActionOf<'Hold'>, { driver }: ActContext): Performance {
   const finalizers = api.finalizersOf(found.body);
   if (!finalizers.includes(holdFinalizer)) {
     if (api.isDeleting(found.body)) return failed('LEAVING', 'somebody else deletes it');
-    if (!finalizers.includes(attacherFinalizer(driver))) {
+    if (action.bare !== true && !finalizers.includes(attacherFinalizer(driver))) {
       return failed('NOT_ATTACHED', 'the attacher has not put its finalizer on it');
     }
     const metadata = {

@@ -89,6 +89,8 @@ export type Action = KeyedAction & { readonly node: string } & (
       }
     | {
         readonly kind: 'Hold';
+        /** The attacher has no finalizer on it and needs none. */
+        readonly bare?: boolean;
         readonly attachment: string;
         readonly attachmentUid: string;
         readonly heartbeat: LeaseTarget;

@@ -5,6 +5,7 @@ import { type Episode, type Member, isUntouched } from './episode.ts';
 import { hasOtherDrivers, unannounced, unheld } from './foreign-volume.ts';
 import { type Hold, hold } from './hold.ts';
 import { podWaits } from './notices.ts';
+import { isUnsafe } from './unsafe.ts';
 import { attachmentOf, holdOf, isConfirmed, isFinished, ourVolumes } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
@@ -112,7 +113,7 @@ function notEvictable(
 
 /** The volume of this pod whose fence is not confirmed, with what it waits for. */
 function unconfirmed(
-  { situation }: Episode,
+  { situation, record }: Episode,
   pod: PodView,
   intended: readonly FencedVolume[],
 ): Hold | undefined {
@@ -123,6 +124,7 @@ function unconfirmed(
     if (attachment !== undefined && isConfirmed(state, attachment)) continue;
     const name = `volume ${handle}`;
     if (attachment === undefined) {
+      if (isUnsafe(state) && record.phase !== 'Intent') continue;
       return hold('fence-unconfirmed', `${name} has no VolumeAttachment that could be held`);
     }
     const error = attachment.detachError === '' ? '' : `: ${attachment.detachError}`;

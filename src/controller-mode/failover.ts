@@ -44,8 +44,9 @@ import type { Hold } from './hold.ts';
 import { join } from './join.ts';
 import { settlePhase } from './phase.ts';
 import { close, release, withdraw } from './release.ts';
+import { isBare, isHoldable } from './unsafe.ts';
 import { isDead } from './verdict.ts';
-import { attachmentOf, hasAttacherFinalizer, holdOf, isConfirmed, usersOf } from './volumes.ts';
+import { attachmentOf, holdOf, isConfirmed, usersOf } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
 /** Wants the next steps of an episode that has been begun, whoever began it. */
@@ -96,6 +97,7 @@ function fence(episode: Episode, held: ReadonlyMap<string, Hold>, wanted: Wanted
           attachmentUid: attachment.uid,
           heartbeat,
           epoch: record.epoch,
+          ...(isBare(state) ? { bare: true } : {}),
         }),
       );
     }
@@ -146,7 +148,7 @@ function mayFence(
   const { state, nodeName } = situation;
   if (node !== undefined && !hasOwnTaint(episode)) return false;
   const attachment = attachmentOf(state, nodeName, volume.pv);
-  if (attachment === undefined || !hasAttacherFinalizer(attachment)) return false;
+  if (attachment === undefined || !isHoldable(state, attachment)) return false;
   const intents = new Map(members.map(({ pod, intent }) => [pod.uid, intent]));
   const users = usersOf(state, nodeName, volume.pv);
   const everyUserComes = users.every(

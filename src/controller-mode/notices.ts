@@ -6,6 +6,7 @@ import type { Trouble } from './evidence.ts';
 import type { Situation } from './guards.ts';
 import type { Hold } from './hold.ts';
 import type { Rule } from './scope-rules.ts';
+import { isUnsafe } from './unsafe.ts';
 import type { Verdict } from './verdict.ts';
 
 /**
@@ -86,15 +87,26 @@ export function waits(episode: Episode, about: ObjectReference, why: Hold): Noti
   };
 }
 
-/** The episode has begun for this pod; stands on the pod and on its claims. */
-export function podStarted(episode: Episode, pod: PodView): Notice[] {
-  const { situation, record } = episode;
+/** What comes next for this pod. */
+function nextFor({ situation, record }: Episode, pod: PodView): string {
+  if (isUnsafe(situation.state)) {
+    return (
+      `Pod ${keyOf(pod)} runs elsewhere now, and nobody says that the node cannot write to its ` +
+      `volumes any more (--unsafe-move-without-fence).`
+    );
+  }
   const what = isOfStorage(record)
     ? `Pod ${keyOf(pod)} is ended there, if need be by taking its volumes away`
     : `Its access to the volumes of pod ${keyOf(pod)} is taken away now`;
+  return `${what}; then the pod runs elsewhere.`;
+}
+
+/** The episode has begun for this pod; stands on the pod and on its claims. */
+export function podStarted(episode: Episode, pod: PodView): Notice[] {
+  const { situation, record } = episode;
   const note =
-    `Node ${situation.nodeName} has failed (${record.reason}). ${what}; then the pod runs ` +
-    `elsewhere. Epoch ${record.epoch}.`;
+    `Node ${situation.nodeName} has failed (${record.reason}). ${nextFor(episode, pod)} ` +
+    `Epoch ${record.epoch}.`;
   const started = (about: ObjectReference): Notice => ({
     about,
     type: 'Warning',

@@ -1,6 +1,7 @@
 import type { PodView } from '../shared/model.ts';
 import { type AttachmentTarget, action } from './actions.ts';
 import { type Episode, hasOutOfService, isOfStorage, isUntouched } from './episode.ts';
+import { hasNothingToHold } from './unsafe.ts';
 import { attachmentOf, isConfirmed, usersOf } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
@@ -16,7 +17,7 @@ export function settlePhase(episode: Episode, wanted: Wanted): void {
     const fenced = attachments.some(
       ({ attachment }) => attachment && isConfirmed(state, attachment),
     );
-    if (fenced) updateRecord(episode, { phase: 'Fenced' }, wanted);
+    if (fenced || hasNothingToHold(episode)) updateRecord(episode, { phase: 'Fenced' }, wanted);
     else if (isOfStorage(record)) settleInOrder(episode, wanted);
     return;
   }

@@ -25,7 +25,7 @@ export interface Policy {
 export type FencePolicy =
   /** The hold; `claim` says in one sentence what the driver's unpublish does. */
   | { readonly kind: 'unpublish'; readonly claim: string }
-  /** Nothing, and a person insisted to move nevertheless (`--unsafe-move-without-fence`). */
+  /** Nothing, and a person insisted to move nevertheless, see unsafe.ts. */
   | { readonly kind: 'unsafe' }
   /** Nothing that this version can do: `why` and what to set stand in the Event. */
   | { readonly kind: 'unfenceable'; readonly why: string };

@@ -5,6 +5,7 @@ import type { FencedVolume } from '../shared/record.ts';
 import type { Episode } from './episode.ts';
 import { hold } from './hold.ts';
 import { podCompleted, podStarted, podWaits, volumeFenced, waits } from './notices.ts';
+import { isUnsafe } from './unsafe.ts';
 import type { Wanted } from './wanted.ts';
 
 /** How long a step may take before people are told what it waits for. */
@@ -36,7 +37,7 @@ function tellVolume(episode: Episode, volume: FencedVolume, pv: PvView, wanted: 
     return;
   }
   if (!isConfirmed(state, attachment)) return;
-  wanted.notices.push(volumeFenced(episode, claim, volume.handle));
+  if (!isUnsafe(state)) wanted.notices.push(volumeFenced(episode, claim, volume.handle));
   const stalledAt = memory.recordSeenAt + patienceMs.detach;
   if (now < stalledAt) {
     wanted.wakeAt.push(stalledAt);

@@ -42,3 +42,37 @@ describe.each([
     expect(processesOf(await stage.close())).toEqual([]);
   }, 20_000);
 });
+
+describe('the same where a person insists (--unsafe-move-without-fence)', () => {
+  let stage: Stage;
+
+  beforeAll(async () => {
+    stage = await Stage.open('unfenceable-unsafe', {
+      ...shortSettings('--fence=none', '--unsafe-move-without-fence'),
+      machines: ['worker-a', 'worker-b'],
+      replicas: 1,
+    });
+    await stage.place(plans, 'worker-a');
+  }, 60_000);
+  afterAll(() => stage.close(), 20_000);
+
+  it('moves the pods, and takes away what it can before', async () => {
+    await stage.bed.machine('worker-a').powerOff();
+    await stage.move(plans, 'worker-a', 30_000);
+    expect(stage.crimes()).toEqual([]);
+    expect(await stage.violations()).toEqual([]);
+  }, 40_000);
+
+  it('promises nothing to people', async () => {
+    const started = { kind: 'Pod', name: 'web-0', reason: 'FailoverStarted' };
+    await stage.event({ ...started, says: '--unsafe-move-without-fence' });
+    const reasons = (await stage.events()).map(({ reason }) => reason);
+    expect(reasons).not.toContain('VolumeFenced');
+  }, 20_000);
+
+  it('gives the machine back by the same proof', async () => {
+    await stage.bed.machine('worker-a').boot();
+    await stage.released(60_000);
+    expect(processesOf(await stage.close())).toEqual([]);
+  }, 80_000);
+});

@@ -69,6 +69,16 @@ describe('Hold', () => {
     expect(world.writes).toEqual([]);
   });
 
+  it('needs no finalizer of the attacher where that puts none on', () => {
+    const world = marked();
+    const hold = { ...actionFor('Hold', world), bare: true } as Action;
+    const metadata = { finalizers: null };
+    world.store.patch('volumeattachments', attachmentKey, { metadata });
+    expect(world.run(hold)).toEqual(done);
+    expect(attachment(world).finalizers).toEqual([holdFinalizer]);
+    expect(attachment(world).deletionTimestamp).toBeDefined();
+  });
+
   it('loses the race against a change of the attachment', () => {
     const world = marked();
     const deleted = before(2, (w) => w.store.delete('volumeattachments', attachmentKey));

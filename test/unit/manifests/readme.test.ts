@@ -153,7 +153,7 @@ describe('what you see', () => {
   const situation = {
     nodeName: 'worker-2',
     state: {
-      policy: { driver: 'block.example.com' },
+      policy: { driver: 'block.example.com', fence: { kind: 'unpublish', claim: '' } },
       nodes: new Map([['worker-2', { name: 'worker-2', uid: 'n' }]]),
       claims: new Map(),
       pvs: new Map(),
