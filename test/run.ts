@@ -9,6 +9,7 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { whyNoBinaries } from './cluster/binaries.ts';
 import { usedRightsVariable } from './cluster/used-rights-variable.ts';
+import { type Count, countJest, type JestReport, notRunIn, skipped } from './count.ts';
 import { whyNoRealMachines } from './real/host.ts';
 
 /** `check` is what runs before each commit; `e2e` needs a real control plane, `real` real machines. */
@@ -115,11 +116,7 @@ function freshSeed(): string {
   return String(1_000_000 + (Math.floor(Date.now() / 1000) % 100_000_000));
 }
 
-interface Count {
-  readonly passed: number;
-  readonly failed: number;
-}
-
+const isCi = process.env.CI === 'true';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 // The tools, and the Node, of this repository, also for whoever calls us without npm.
@@ -145,7 +142,7 @@ function main(plan: string | undefined): void {
       console.log(`\n=== ${stage.name}`);
       const obstacle = obstacleTo(stage);
       if (obstacle !== undefined) notRun.push(`NOT RUN: ${stage.name}: ${obstacle}`);
-      const count = obstacle === undefined ? runStage(stage) : skipped(1);
+      const count = obstacle === undefined ? runStage(stage) : skipped(1, isCi);
       console.log(`=== ${stage.name}: ${count.passed} passed, ${count.failed} failed`);
       return count;
     });
@@ -160,11 +157,6 @@ function main(plan: string | undefined): void {
 function obstacleTo({ cluster, machines }: Stage): string | undefined {
   if (machines === true) return whyNoRealMachines();
   return cluster === true ? whyNoBinaries() : undefined;
-}
-
-/** Nobody reads "skipped" in a log of CI, so there a skipped test is a failed one. */
-function skipped(count: number): Count {
-  return { passed: 0, failed: process.env.CI === 'true' ? count : 0 };
 }
 
 function runStage(stage: Stage): Count {
@@ -187,16 +179,6 @@ function execute(program: string, parameters: readonly string[], timeout: number
   return status === 0;
 }
 
-/** The part of jest's `--json` report that we read. */
-interface JestReport {
-  readonly numPassedTests: number;
-  readonly numFailedTests: number;
-  readonly numPendingTests: number;
-  readonly numTodoTests: number;
-  /** Files that could not even be loaded. */
-  readonly numRuntimeErrorTestSuites: number;
-}
-
 function runJest(stage: Stage, tests: readonly string[], timeoutMs: number): Count {
   const alone = stage.cluster === true || stage.machines === true;
   const folder = mkdtempSync(join(tmpdir(), 'csi-failover-tests-'));
@@ -214,7 +196,9 @@ function runJest(stage: Stage, tests: readonly string[], timeoutMs: number): Cou
       ...tests,
     ];
     const succeeded = execute('node', [...within(stage), ...jest], timeoutMs);
-    return countJest(JSON.parse(readFileSync(report, 'utf8')) as JestReport, succeeded);
+    const said = JSON.parse(readFileSync(report, 'utf8')) as JestReport;
+    if (notRunIn(said) > 0) console.log(`${notRunIn(said)} skipped`);
+    return countJest(said, { succeeded, isCi });
   } catch (error) {
     console.error(`jest left no report: ${String(error)}`);
     return { passed: 0, failed: 1 };
@@ -227,15 +211,6 @@ function runJest(stage: Stage, tests: readonly string[], timeoutMs: number): Cou
 function within({ cluster, machines }: Stage): readonly string[] {
   if (machines === true) return ['test/real/in-namespaces.ts', 'node'];
   return cluster === true ? ['test/cluster/with-cluster.ts', 'node'] : [];
-}
-
-function countJest(report: JestReport, succeeded: boolean): Count {
-  const notRun = report.numPendingTests + report.numTodoTests;
-  if (notRun > 0) console.log(`${notRun} skipped`);
-  const { numFailedTests, numRuntimeErrorTestSuites } = report;
-  const failed = numFailedTests + numRuntimeErrorTestSuites + skipped(notRun).failed;
-  // Jest may fail without a failed test: a leak, a coverage threshold, no tests at all.
-  return { passed: report.numPassedTests, failed: succeeded ? failed : Math.max(1, failed) };
 }
 
 /** A test file that no stage runs would look like a passing one. */
