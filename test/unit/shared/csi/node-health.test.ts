@@ -135,7 +135,13 @@ describe("the node's way to the storage", () => {
 describe('what a driver offers', () => {
   it('is forgotten where a call turns out not to be served', async () => {
     await using s = scratch();
-    await s.driver({ nodeCapabilities: ['GET_VOLUME_HEALTH', 'GET_STORAGE_HEALTH'] });
+    const missing = { code: 'UNIMPLEMENTED' } as const;
+    await s.driver({
+      nodeCapabilities: ['GET_VOLUME_HEALTH', 'GET_STORAGE_HEALTH'],
+      faults: { NodeGetVolumeHealth: missing, NodeGetStorageHealth: missing },
+    });
+    // A connection that is made by the first call is noticed after it, and then all is read anew.
+    await until(() => s.connection.connected);
     const node = new CsiNodeHealth({ connection: s.connection, deadlineMs: 3000 });
     expect(await node.offer()).toEqual({ volumes: 'health', storage: true });
     expect((await node.volume(place)).health).toBeUndefined();
