@@ -3,7 +3,7 @@ import { action } from './actions.ts';
 import { type Situation, movable } from './guards.ts';
 import { podInTrouble } from './notices.ts';
 import { ruleOf, sustainedAt } from './scope.ts';
-import type { State } from './state.ts';
+import { type State, memoryOf } from './state.ts';
 import { isVouchedFor, storageWord } from './storage-view.ts';
 import { badVolumes } from './storage-verdict.ts';
 import type { Verdict } from './verdict.ts';
@@ -86,7 +86,7 @@ export function weigh(situation: Situation, wanted: Wanted): void {
   const { state, now, nodeName, overview } = situation;
   const candidates = candidatesOn(state, nodeName);
   for (const [handle, trouble] of badVolumes(state, nodeName)) {
-    const lastingAt = sustainedAt(state, trouble);
+    const lastingAt = sustainedAt(state, memoryOf(state, nodeName), trouble);
     if (now < lastingAt) continue;
     const rule = ruleOf(state, { node: nodeName, handle }, now, overview);
     if (rule.moves === 'move') continue;

@@ -156,5 +156,5 @@ function mayFence(
   );
   if (!everyUserComes) return false;
   if (isDead(verdict) || users.some((pod) => hasLost(episode, pod))) return true;
-  return verdict.kind === 'StorageLost' && mayForce(episode, volume, users, wanted);
+  return mayForce(episode, volume, users, wanted);
 }

@@ -2,11 +2,14 @@ import type { PodView } from '../shared/model.ts';
 import type { FencedVolume } from '../shared/record.ts';
 import { action } from './actions.ts';
 import { candidatesFor } from './confirm.ts';
-import { type Episode, hasOwnTaint } from './episode.ts';
+import { type Episode, hasOwnTaint, isOfStorage } from './episode.ts';
 import { type Hold, hold } from './hold.ts';
 import { podWaits } from './notices.ts';
 import { isFinished, ourVolumes } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
+
+/** A kubelet that unmounts is done by then, and has told so (nodeStatusUpdateFrequency: 10 s). */
+const unseenUnmountMs = 60_000;
 
 /**
  * The way of a live node: its kubelet works, so a pod that has lost its storage there is ended in
@@ -66,19 +69,30 @@ export function mayForce(
 ): boolean {
   const { situation, verdict, memory } = episode;
   const { state, now } = situation;
-  const { gracefulTimeoutMs } = state.policy;
   if (users.length === 0) {
-    if (verdict.handles?.has(volume.handle) !== true) return false;
-    const dueAt = memory.unmountDueAt.get(volume.pv);
-    return isDue(dueAt ?? memory.recordSeenAt + gracefulTimeoutMs, now, wanted);
+    const dueAt = unmountDueAt(episode, volume);
+    return dueAt !== undefined && isDue(dueAt, now, wanted);
   }
+  if (verdict.kind !== 'StorageLost') return false;
   const concerned = concernedIn(episode);
   return users.every((pod) => {
     const endingSince = state.deletingSince.get(pod.uid);
     if (endingSince === undefined || !concerned.has(pod.uid)) return false;
     const from = Math.max(endingSince, memory.recordSeenAt);
-    return isDue(from + gracefulTimeoutMs, now, wanted);
+    return isDue(from + state.policy.gracefulTimeoutMs, now, wanted);
   });
+}
+
+/** Nobody uses it there any more; when the kubelet should have got it off. Undefined: never. */
+function unmountDueAt(
+  { memory, record, verdict }: Episode,
+  { pv }: FencedVolume,
+): number | undefined {
+  if (verdict.kind !== 'StorageLost' && verdict.kind !== 'Alive') return undefined;
+  const dueAt = memory.unmountDueAt.get(pv);
+  // A leader that has not seen its pods go waits longer: nobody reports what no pod has.
+  if (dueAt !== undefined || !isOfStorage(record)) return dueAt;
+  return memory.recordSeenAt + unseenUnmountMs;
 }
 
 function isDue(at: number, now: number, wanted: Wanted): boolean {

@@ -1,12 +1,17 @@
 import type { Instant } from '../shared/clock.ts';
+import { isBad } from '../shared/health.ts';
 import type { PodView } from '../shared/model.ts';
 import { intentAnnotation } from '../shared/names.ts';
 import { decodePodIntent } from '../shared/record.ts';
-import { type State, memoryOf } from './state.ts';
+import { type NodeMemory, type State, memoryOf } from './state.ts';
+import { troubleWith } from './trouble.ts';
 import { isFinished } from './volumes.ts';
 
 /** The least time that a kubelet gets to take a volume off after its last pod has ended. */
 const unmountPatienceMs = 2_000;
+
+/** An agent reports volumes of pods only, and may have looked after this one was unmounted. */
+const lookedMs = 5_000;
 
 /** When pods began to end, and when those of an episode left their volumes. */
 export function observeEnding(
@@ -29,11 +34,20 @@ export function observeEnding(
 function leave(state: State, pod: PodView, now: Instant): void {
   const intent = decodePodIntent(pod.annotations[intentAnnotation(state.policy.driver)]);
   if (intent === undefined || intent.node !== pod.nodeName) return;
-  const { unmountDueAt, recordEpoch } = memoryOf(state, intent.node);
+  const memory = memoryOf(state, intent.node);
+  const { unmountDueAt, recordEpoch } = memory;
   if (intent.epoch !== recordEpoch) return;
   const endingSince = state.deletingSince.get(pod.uid) ?? now;
   const dueAt = Math.max(endingSince + state.policy.gracefulTimeoutMs, now + unmountPatienceMs);
-  for (const { pv } of intent.volumes) {
+  for (const { pv, handle } of intent.volumes) {
+    if (!wasBad(memory, handle, now)) continue;
     unmountDueAt.set(pv, Math.max(unmountDueAt.get(pv) ?? dueAt, dueAt));
   }
+}
+
+/** Its trouble lasted until the pod let go of it; one that was well again is unmounted soon. */
+function wasBad(memory: NodeMemory, handle: string, now: Instant): boolean {
+  const trouble = troubleWith(memory, handle);
+  if (trouble === undefined || !isBad(trouble.health)) return false;
+  return trouble.goneAt === undefined || now - trouble.goneAt < lookedMs;
 }

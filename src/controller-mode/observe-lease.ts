@@ -38,7 +38,7 @@ export function observeLease(
   if (source !== 'heartbeats') return;
   if (seen.renewals > (before?.renewals ?? 0)) observePause(state, now);
   if (view.name === leaderLease(state.policy.driver)) observeOwnRenewal(state, view);
-  else observeHeartbeat(state, seen, now);
+  else observeHeartbeat(state, seen, seen.renewedAt - (before?.renewedAt ?? now), now);
 }
 
 /**
@@ -92,7 +92,8 @@ function nodeOf(state: State, { view, record }: SeenLease): string | undefined {
   return names.find((name) => name !== '' && heartbeatLease(driver, name) === view.name);
 }
 
-function observeHeartbeat(state: State, seen: SeenLease, now: Instant): void {
+/** `pauseMs`: for how long it had not been renewed before, if this is a renewal. */
+function observeHeartbeat(state: State, seen: SeenLease, pauseMs: number, now: Instant): void {
   const { view, report } = seen;
   const node = nodeOf(state, seen);
   if (node === undefined) return;
@@ -103,6 +104,7 @@ function observeHeartbeat(state: State, seen: SeenLease, now: Instant): void {
     if (memory.bootId !== '') memory.pastBootIds.add(memory.bootId);
     memory.bootId = bootId;
   }
+  if (pauseMs >= state.policy.lostAfterMs) memory.heardSince = now;
   const word = report?.driver ?? 'ok';
   if (word === 'ok' || word === 'stopping') memory.driverBadSince = undefined;
   else memory.driverBadSince ??= now;

@@ -4,7 +4,7 @@ import { uniqueVolumeName } from '../shared/model.ts';
 import type { Trouble } from './evidence.ts';
 import { stormBound } from './policy.ts';
 import { type Rule, type Views, ruleFor } from './scope-rules.ts';
-import { type State, heartbeatOf, memoryOf } from './state.ts';
+import { type NodeMemory, type State, heartbeatOf, memoryOf } from './state.ts';
 import { storageWord } from './storage-view.ts';
 import { isBadNow, troubleWith } from './trouble.ts';
 import { attachmentOf, holdOf } from './volumes.ts';
@@ -79,12 +79,20 @@ function nodeWord(state: State, node: string, handle: string, now: Instant): Vie
   const { status } = trouble.health;
   if (status === 'Unknown' || report?.driver !== 'ok') return 'unknown';
   if (!isBad(trouble.health)) return status === 'Healthy' ? 'good' : 'worse';
-  return now < sustainedAt(state, trouble) ? 'brief' : 'bad';
+  return now < sustainedAt(state, memory, trouble) ? 'brief' : 'bad';
 }
 
-/** When this trouble will have lasted long enough; no gap in our own view counts. */
-export function sustainedAt({ sources, policy }: State, trouble: Trouble): Instant {
-  return Math.max(trouble.steadySince, sources.heartbeats.freshSince) + policy.unhealthyAfterMs;
+/**
+ * When this trouble will have lasted long enough. A gap in our own view does not count, nor one in
+ * what we heard of the agent: a machine that was stopped for a while repeats what it saw before.
+ */
+export function sustainedAt(
+  { sources, policy }: State,
+  { heardSince }: NodeMemory,
+  { steadySince }: Trouble,
+): Instant {
+  const since = Math.max(steadySince, heardSince, sources.heartbeats.freshSince);
+  return since + policy.unhealthyAfterMs;
 }
 
 /** How far the trouble on this node reaches, by what its agent counts. */

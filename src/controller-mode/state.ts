@@ -51,6 +51,8 @@ export interface NodeMemory {
   bootId: string;
   duplicateSeenAt: Instant | undefined;
   driverBadSince: Instant | undefined;
+  /** Since when its agent has been heard without a gap: what it says after one may be old. */
+  heardSince: Instant;
   /** What the agent last reported, and had folded into the rest. */
   report: NodeReport | undefined;
   /** By handle what the agent reports, or lately reported, to be wrong with a volume. */
@@ -59,7 +61,7 @@ export interface NodeMemory {
   storage: Trouble | undefined;
   /** The same, told from the number of volumes that are bad at once. */
   most: Trouble | undefined;
-  /** By PV that the pods of an episode have left: when it should have come off the node. */
+  /** By PV that pods of an episode have left in trouble: when it should be off the node. */
   readonly unmountDueAt: Map<string, Instant>;
   /** Our out-of-service taint: since when we see it, and since when it is gone again. */
   outOfServiceSeenAt: Instant | undefined;
@@ -193,6 +195,7 @@ export function memoryOf(state: State, node: string): NodeMemory {
       bootId: '',
       duplicateSeenAt: undefined,
       driverBadSince: undefined,
+      heardSince: 0,
       report: undefined,
       troubles: new Map(),
       storage: undefined,

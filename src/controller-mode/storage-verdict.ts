@@ -30,7 +30,7 @@ export function storageFinding(
   const moments: Instant[] = [];
   const lost: { readonly handle: string; readonly since: Instant; readonly all: boolean }[] = [];
   for (const [handle, trouble] of badVolumes(state, node)) {
-    moments.push(sustainedAt(state, trouble));
+    moments.push(sustainedAt(state, memoryOf(state, node), trouble));
     const { moves, scope } = ruleOf(state, { node, handle }, now, overview);
     if (moves === 'move')
       lost.push({ handle, since: trouble.since, all: scope !== 'volume-on-node' });

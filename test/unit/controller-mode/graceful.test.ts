@@ -175,12 +175,56 @@ describe('a pod that ends by itself', () => {
     expect(world.steps()).toEqual([hold]);
   });
 
-  it('is not fenced after it if only another volume is in trouble still', () => {
-    const world = ending('db-0');
+  it('is fenced after it although nobody reports any more what no pod has', () => {
+    const world = ending();
+    world.pass(1_000);
+    world.well('n1');
     gone(world);
+    expect(world.verdict('n1').kind).toBe('Alive');
+    world.pass(3_999);
+    expect(world.steps()).toEqual([]);
+    world.pass(1);
+    expect(world.steps()).toEqual([hold]);
+  });
+
+  it('is not fenced after it when its volume was well again before it ended', () => {
+    const world = ending('db-0');
     world.sick('n1', ['db-0']);
-    world.pass(60_000);
+    world.pass(6_000);
+    gone(world);
+    world.pass(3_000);
     expect(world.steps()).toEqual(['EndPod default/db-0']);
+    world.pass(50_000);
+    expect(world.wanted('Hold')).toEqual([]);
+  });
+
+  it('is fenced a minute after it by a leader who has not seen it go', () => {
+    const world = ending();
+    gone(world);
+    world.well('n1');
+    world.state.memory.get('n1')?.unmountDueAt.clear();
+    world.pass(59_999);
+    expect(world.steps()).toEqual([]);
+    world.pass(1);
+    expect(world.steps()).toEqual([hold]);
+  });
+
+  it('is not looked after like that on a node that was lost and is back', () => {
+    const world = StorageWorld.stored('none');
+    world.workload('web-0', 'n1');
+    world.lose('n1');
+    world.record('n1', ['web-0']);
+    world.mark('web-0');
+    world.taint('n1');
+    gone(world);
+    world.back('n1');
+    world.sick('n1', ['other']);
+    world.state.leadingSince = world.now;
+    world.pass(14_000);
+    expect(world.wanted('Hold')).toEqual([]);
+    world.state.leadingSince = world.now + 120_000;
+    world.pass(100_000);
+    expect(world.wanted('Hold')).toEqual([]);
   });
 
   it('has failed by itself: its object is not ours to delete', () => {
@@ -268,8 +312,9 @@ describe('a node that can use its volumes again', () => {
 
   it('is no reason to take back what has ended: that is finished in order', () => {
     const world = ending('db-0');
-    gone(world);
     world.well('n1');
+    world.pass(6_000);
+    gone(world);
     world.pass(10_000);
     expect(world.steps()).toEqual([]);
     world.remove(world.findAttachment('web-0', 'n1'));

@@ -63,6 +63,18 @@ describe('trouble that a node reports', () => {
     expect(scope(world)).toBe('volume-on-node');
   });
 
+  it('starts anew when the agent is heard again after a gap, which repeats what it saw before', () => {
+    const world = sick();
+    world.pass(60_000);
+    world.silent('n1', 'agent').pass(9_000).back('n1', 'agent');
+    world.says('web-0', 'Healthy');
+    expect(scope(world)).toBe('volume-on-node');
+    world.silent('n1', 'agent').pass(10_000).back('n1', 'agent');
+    expect(scope(world)).toBe('unknown');
+    world.pass(30_000);
+    expect(scope(world)).toBe('volume-on-node');
+  });
+
   it('is remembered since its beginning through a short break, and not through a long one', () => {
     const world = sick();
     const { now } = world;
