@@ -58,7 +58,7 @@ export class Audit {
     );
     const quoted = [...users.keys()].map((user) => JSON.stringify(user));
     // One that has grown too long is renamed: audit-<time>.log.
-    for (const file of globSync('audit*.log', { cwd: folder }).sort().reverse()) {
+    for (const file of globSync('audit*.log', { cwd: folder }).sort()) {
       for await (const line of createInterface({ input: createReadStream(join(folder, file)) })) {
         if (!quoted.some((user) => line.includes(user))) continue;
         const event = JSON.parse(line) as AuditEvent;
