@@ -17,6 +17,7 @@ const text = { type: 'string', default: '' } as const;
 const { values } = parseArgs({
   options: {
     'node-name': text,
+    zone: text,
     // `<name>=<socket>`
     driver: { type: 'string', multiple: true, default: [] },
     kubeconfig: text,
@@ -33,6 +34,7 @@ const { values } = parseArgs({
 const leaseDurationSeconds = Number(values['lease-duration-seconds']);
 const kubelet = new Kubelet({
   nodeName: values['node-name'],
+  labels: { 'topology.kubernetes.io/zone': values.zone },
   bootId: readFileSync(values['boot-id-file'], 'utf8').trim(),
   api: new ApiClient(readKubeconfig(values.kubeconfig)),
   drivers: new Map(

@@ -13,10 +13,13 @@ import type { ApiAnswer, ApiClient } from './api-client.ts';
 import type { CsiClient } from './csi-client.ts';
 import { type ApiView, KubeletApi } from './kubelet-api.ts';
 import type { KubeletDisk } from './kubelet-disk.ts';
+import { watchNode } from './node-watch.ts';
 import type { RuntimeClient } from './runtime-client.ts';
 
 export interface KubeletOptions {
   readonly nodeName: string;
+  /** Of the Node. */
+  readonly labels: Readonly<Record<string, string>>;
   readonly bootId: string;
   readonly api: ApiClient;
   /** The drivers of the machine by name; they have registered while their sockets are there. */
@@ -24,11 +27,14 @@ export interface KubeletOptions {
   readonly runtime: RuntimeClient;
   readonly disk: KubeletDisk;
   readonly settings: KubeletSettings;
+  /** How often it looks at most, while things change. */
   readonly pollMs: number;
   readonly log: (line: string) => void;
 }
 
 const csiDeadlineMs = 10_000;
+/** It looks that often though nothing says that something has changed: sockets of drivers tell nobody. */
+const resyncMs = 1_000;
 
 /** A kubelet without containers: sees, decides as the model does, and acts over API, CSI and runtime. */
 export class Kubelet {
@@ -36,6 +42,8 @@ export class Kubelet {
   readonly #api: KubeletApi;
   readonly #busy = new Set<string>();
   #shuttingDown = false;
+  /** Something has changed since it began to look. */
+  #stale = false;
   #memory: KubeletMemory = {
     registered: false,
     leaseRenewedAt: undefined,
@@ -48,19 +56,36 @@ export class Kubelet {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    const { api, nodeName, pollMs } = this.#options;
+    const changed = (): void => {
+      this.#stale = true;
+    };
+    const watching = watchNode(api, nodeName, { signal, changed });
     while (!signal.aborted) {
+      this.#stale = false;
       try {
         await this.#sync();
       } catch (error: unknown) {
         this.#log('sync', error);
       }
-      await sleep(this.#options.pollMs, undefined, { signal }).catch(() => undefined);
+      const next = this.#nextLookAt();
+      do {
+        await sleep(pollMs, undefined, { signal }).catch(() => undefined);
+      } while (!this.#stale && performance.now() < next && !signal.aborted);
     }
+    await watching;
   }
 
   /** The machine is about to go off. */
   shutDown(): void {
     this.#shuttingDown = true;
+    this.#stale = true;
+  }
+
+  #nextLookAt(): number {
+    const { leaseRenewIntervalMs } = this.#options.settings;
+    const { leaseRenewedAt = Number.POSITIVE_INFINITY } = this.#memory;
+    return Math.min(performance.now() + resyncMs, leaseRenewedAt + leaseRenewIntervalMs);
   }
 
   async #sync(): Promise<void> {
@@ -82,13 +107,16 @@ export class Kubelet {
       this.#busy.add(action.key);
       void this.#perform(action)
         .catch((error: unknown) => this.#log(`${action.kind} ${action.key}`, error))
-        .finally(() => this.#busy.delete(action.key));
+        .finally(() => {
+          this.#busy.delete(action.key);
+          this.#stale = true;
+        });
     }
   }
 
   #self(view: ApiView): Omit<KubeletView, 'machine'> {
     const now = new Date().toISOString();
-    const { nodeName, bootId, drivers } = this.#options;
+    const { nodeName, labels, bootId, drivers } = this.#options;
     const plugins = new Map(
       [...drivers].map(
         ([name, { socket }]) => [name, existsSync(socket) ? 'here' : 'gone'] as const,
@@ -97,6 +125,7 @@ export class Kubelet {
     return {
       ...view,
       nodeName,
+      labels,
       bootId,
       // The driver's registration says both; the plugin's id is the machine's name here.
       drivers: [...drivers.keys()]

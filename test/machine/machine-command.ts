@@ -65,6 +65,8 @@ export function machineCommand(
       return [
         script('./kubelet-process.ts'),
         `--node-name=${machine.name}`,
+        // Kubernetes treats zones by how many of their nodes fail: beds on one cluster do not mix.
+        `--zone=${machine.driverName}`,
         ...[...machine.plugins].map(([driver, socket]) => `--driver=${driver}=${socket}`),
         `--kubeconfig=${machine.kubeconfig}`,
         `--runtime-socket=${machine.runtimeSocket}`,
