@@ -5,13 +5,14 @@
  */
 import type { Performance } from '../shared/effect.ts';
 import { attacherFinalizer, holdFinalizer, intentAnnotation } from '../shared/names.ts';
-import { done, failed, type Outcome, outcomeOfHttp, unknown } from '../shared/outcome.ts';
+import { done, failed, outcomeOfHttp, unknown } from '../shared/outcome.ts';
 import { decodePodIntent, encodePodIntent } from '../shared/record.ts';
 import type { Action, ActionOf } from './actions.ts';
 import { readHealth } from './driver-dialect.ts';
 import { endPod, evict } from './end-pod.ts';
 import * as api from './requests.ts';
 import { abnormalCode } from './storage-view.ts';
+import { verifyRevoked } from './verify-revoked.ts';
 import {
   beginEpisode,
   recordIn,
@@ -124,40 +125,6 @@ function* hold(action: ActionOf<'Hold'>, { driver }: ActContext): Performance {
     if (standing !== undefined) return standing;
   }
   return yield* api.remove('volumeattachments', { ...target, uid: action.attachmentUid });
-}
-
-/**
- * Only for drivers that list published nodes: the driver's own word that the node is off. Each
- * volume stands for itself: one that the array is slow to revoke keeps no other pod waiting.
- */
-function* verifyRevoked(action: ActionOf<'VerifyRevoked'>): Performance {
-  const handles = action.volumes.map(({ handle }) => handle);
-  const reply = yield { target: 'csi', call: 'PublishedNodes', handles };
-  if (reply.target !== 'csi') return failed('WRONG_REPLY', 'not an answer of the driver');
-  if (reply.outcome.kind === 'Failed' && reply.outcome.code === 'UNIMPLEMENTED') {
-    // It advertises a listing that it does not have; the attacher's confirmation stands alone.
-    return done;
-  }
-  if (reply.outcome.kind !== 'Done') return reply.outcome;
-  const { publishedNodes } = reply;
-  const doubts = action.volumes.flatMap((volume) => doubtOf(volume, publishedNodes) ?? []);
-  const [first] = doubts;
-  if (first === undefined) return done;
-  const sure = action.volumes.filter((volume) => doubtOf(volume, publishedNodes) === undefined);
-  return sure.length === 0 ? first : { kind: 'Done', only: sure.map(({ uid }) => uid) };
-}
-
-/** Why the listing does not prove that this volume was taken away; undefined: it does. */
-function doubtOf(
-  { handle, nodeId }: ActionOf<'VerifyRevoked'>['volumes'][number],
-  publishedNodes: ReadonlyMap<string, readonly string[]>,
-): Outcome | undefined {
-  if (nodeId === '') return failed('NO_NODE_ID', `nobody knows the node id of volume ${handle}`);
-  const nodes = publishedNodes.get(handle);
-  if (nodes === undefined) return failed('NOT_LISTED', `volume ${handle} was not in the listing`);
-  return nodes.includes(nodeId)
-    ? failed('STILL_PUBLISHED', `volume ${handle} at ${nodeId}`)
-    : undefined;
 }
 
 /** Bad only by the storage's own word; no answer, or one without a word, leaves it unknown. */

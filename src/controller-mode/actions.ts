@@ -107,6 +107,8 @@ export type Action = KeyedAction & { readonly node: string } & (
     | {
         readonly kind: 'VerifyRevoked';
         readonly epoch: string;
+        /** Under which the nodes of this driver go by now. */
+        readonly knownNodeIds: ReadonlySet<string>;
         /** `uid` of the VolumeAttachment that was held. */
         readonly volumes: readonly {
           readonly handle: string;

@@ -34,12 +34,22 @@ export function decide(state: State, now: Instant): Decision<Action> {
   const overview = overviewOf(state, now);
   const verdicts = verdictsOf(state, now, records, overview);
   const storm = stormHold(state, verdicts, new Set(records.keys()));
+  let ids: ReadonlySet<string> | undefined;
+  const knownNodeIds = (): ReadonlySet<string> => (ids ??= nodeIdsIn(state));
   for (const [nodeName, verdict] of verdicts) {
     if (verdict.changesAt !== undefined) wanted.wakeAt.push(verdict.changesAt);
     const record = records.get(nodeName);
     if (verdict.kind === 'Alive' && record === undefined && hasNothingOfOurs(state, nodeName))
       continue;
-    const situation: Situation = { state, now, nodeName, verdicts, storm, overview };
+    const situation: Situation = {
+      state,
+      now,
+      nodeName,
+      verdicts,
+      storm,
+      overview,
+      knownNodeIds,
+    };
     const incident = incidentOf(state, nodeName, verdict, record);
     const failure: Failure = { situation, verdict, incident };
     if (stale !== undefined) decideBlindly(failure, stale.detail, wanted);
@@ -114,6 +124,19 @@ function verdictsOf(
   const verdicts = new Map<string, Verdict>();
   for (const name of names) verdicts.set(name, verdictOf(state, name, now, overview));
   return verdicts;
+}
+
+/** Of a node without a CSINode, as its VolumeAttachments have them. */
+function nodeIdsIn(state: State): ReadonlySet<string> {
+  const { driver } = state.policy;
+  const ids = [...state.csinodes.values()].flatMap(({ nodeIds }) => nodeIds[driver] ?? []);
+  for (const nodeName of state.attachmentsByNode.keys()) {
+    if (state.csinodes.has(nodeName)) continue;
+    for (const attachment of attachmentsOn(state, nodeName)) {
+      if (attachment.driver === driver) ids.push(attachment.nodeId);
+    }
+  }
+  return new Set(ids);
 }
 
 function recordsOf(state: State): ReadonlyMap<string, FenceRecord> {

@@ -132,6 +132,7 @@ function verify({ situation, record, memory }: Episode, wanted: Wanted): void {
     action('VerifyRevoked', `${record.epoch}/${round}`, {
       node: nodeName,
       epoch: record.epoch,
+      knownNodeIds: situation.knownNodeIds(),
       volumes: unverified,
     }),
   );

@@ -12,7 +12,7 @@ import { foreignOutOfService } from './out-of-service.ts';
 import { fits, matchesAny, tolerates } from './placement.ts';
 import { stormBound } from './policy.ts';
 import type { Overview } from './scope.ts';
-import { type State, memoryOf } from './state.ts';
+import { type State, heartbeatOf, memoryOf } from './state.ts';
 import { switched, switchValue } from './switches.ts';
 import { flapsUntil, troubleWith } from './trouble.ts';
 import { type Verdict, isTroubled } from './verdict.ts';
@@ -28,6 +28,8 @@ export interface Situation {
   readonly storm: Hold | undefined;
   /** What the nodes say together of their volumes. */
   readonly overview: Overview;
+  /** The ids under which the driver knows its nodes: gathered when first asked for. */
+  readonly knownNodeIds: () => ReadonlySet<string>;
 }
 
 type Guard = (situation: Situation, pod: PodView) => Hold | undefined;
@@ -162,19 +164,22 @@ function isPinned(state: State, terms: NodeSelectorTerms | undefined, nodeName: 
   return true;
 }
 
+/** The attacher unpublishes the id that CSINode names at that moment, whatever it published to. */
 function nodeIdChanged({ state, nodeName }: Situation, pod: PodView): Hold | undefined {
   const current = state.csinodes.get(nodeName)?.nodeIds[state.policy.driver];
+  // Without a CSINode entry the attacher falls back to the very id it published with.
+  if (current === undefined) return undefined;
+  const differs = (id: string): boolean => id !== '' && id !== current;
   for (const volume of ourVolumes(state, pod)) {
     const published = attachmentOf(state, nodeName, volume.pv)?.nodeId ?? '';
-    // Without a CSINode entry the attacher falls back to the very id it published with.
-    if (current !== undefined && published !== '' && current !== published) {
-      return hold(
-        'node-id-changed',
-        `volume ${volume.handle} was published to node id ${published}, CSINode says ${current}`,
-      );
-    }
+    if (!differs(published)) continue;
+    const was = `volume ${volume.handle} was published to node id ${published}`;
+    return hold('node-id-changed', `${was}, CSINode says ${current}`);
   }
-  return undefined;
+  // Where the attacher has looked meanwhile, it has published to the new id and noted that instead.
+  const reported = heartbeatOf(state, nodeName)?.report?.nodeId ?? '';
+  const detail = `the agent last knew the node as ${reported}, CSINode says ${current}`;
+  return differs(reported) ? hold('node-id-changed', detail) : undefined;
 }
 
 function duplicateNode({ state, now, nodeName }: Situation): Hold | undefined {

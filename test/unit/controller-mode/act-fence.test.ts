@@ -242,6 +242,11 @@ describe('VerifyRevoked', () => {
     ['the node is not in the list', answer([['vol-web-0', ['id-n2']]]), done],
     ['the list is empty', answer([['vol-web-0', []]]), done],
     ['the node is in the list', answer([['vol-web-0', ['id-n1']]]), failed('STILL_PUBLISHED')],
+    [
+      'an id that no node goes by is in the list',
+      answer([['vol-web-0', ['id-n2', 'id-old']]]),
+      failed('PUBLISHED_TO_STRANGER'),
+    ],
     ['the volume is not listed', answer([['vol-other', []]]), failed('NOT_LISTED')],
     ['the driver does not answer', answer([], unavailable), unavailable],
     ['the driver has no such listing at all', answer([], unimplemented), done],

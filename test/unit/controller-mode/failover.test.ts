@@ -268,6 +268,16 @@ describe('where the driver lists published nodes', () => {
     expect(world.steps()).toEqual([evict]);
   });
 
+  it('it is told under which ids the nodes go, also those that are gone', () => {
+    const world = listing();
+    world.workload('db-0', 'n2');
+    const csinode = world.state.csinodes.get('n2');
+    if (csinode !== undefined) world.remove(csinode);
+    const [verify] = world.wanted('VerifyRevoked');
+    const ids = ['id-n1', 'id-n2', 'id-n3', 'id-n4'];
+    expect([...(verify?.knownNodeIds ?? [])].sort()).toEqual(ids);
+  });
+
   it('a failed look proves nothing', () => {
     const world = listing();
     const [verify] = world.wanted('VerifyRevoked');

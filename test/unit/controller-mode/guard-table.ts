@@ -190,6 +190,14 @@ export const table: readonly Row[] = [
         if (view !== undefined) w.put({ ...view, nodeIds: { [driver]: 'id-new' } });
       },
     },
+    'the attacher has published to that id, too, and noted it on the VolumeAttachment': {
+      before: (w) => w.beat('n1', { nodeId: 'id-n1' }),
+      after: (w) => {
+        const view = w.state.csinodes.get('n1');
+        if (view !== undefined) w.put({ ...view, nodeIds: { [driver]: 'id-new' } });
+        w.put({ ...w.findAttachment('web-0', 'n1'), nodeId: 'id-new' });
+      },
+    },
   }),
   ...rows('duplicate-node', {
     'two boot ids take turns': {

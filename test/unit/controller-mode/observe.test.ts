@@ -204,13 +204,15 @@ describe('the record on a Lease', () => {
     expect(world.state.memory.get('n2')?.recordEpoch).toBe('');
   });
 
+  const volumes = [{ handle: 'h', nodeId: 'n', uid: 'uid' }];
+
   it('forgets with the epoch what belongs to it', () => {
     const world = World.healthy();
     world.workload('web-0', 'n1');
     world.record('n1', ['web-0']);
     const memory = world.state.memory.get('n1');
     const uids = ['uid'];
-    const verify = { node: 'n1', epoch, volumes: [{ handle: 'h', nodeId: 'n', uid: 'uid' }] };
+    const verify = { node: 'n1', epoch, knownNodeIds: new Set<string>(), volumes };
     world.settle(action('VerifyRevoked', '', verify));
     expect(memory?.revoked).toEqual(new Set(uids));
     world.record('n1', ['web-0'], { phase: 'Fenced' });
@@ -224,7 +226,7 @@ describe('the record on a Lease', () => {
     world.workload('web-0', 'n1');
     world.record('n1', ['web-0']);
     const memory = world.state.memory.get('n1');
-    const fields = { node: 'n1', epoch, volumes: [{ handle: 'h', nodeId: 'n', uid: 'uid' }] };
+    const fields = { node: 'n1', epoch, knownNodeIds: new Set<string>(), volumes };
     const verify = action('VerifyRevoked', '', fields);
     world.settle(verify, { kind: 'Unknown', code: 'UNAVAILABLE', detail: '' });
     world.settle(verify, { kind: 'Failed', code: 'STILL_PUBLISHED', detail: '' });

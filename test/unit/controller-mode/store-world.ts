@@ -281,7 +281,8 @@ export function actionFor(kind: ActionKind, world: StoreWorld): Action {
     }
     case 'VerifyRevoked': {
       const asked = [{ handle: 'vol-web-0', nodeId: 'id-n1', uid: attachmentUid }];
-      return action(kind, '', { node, epoch, volumes: asked });
+      const knownNodeIds = new Set(['id-n1', 'id-n2']);
+      return action(kind, '', { node, epoch, knownNodeIds, volumes: asked });
     }
     case 'ConfirmHealth':
       return action(kind, '', { node, handle: 'vol-web-0' });

@@ -158,7 +158,7 @@ export function reportText(report: Partial<NodeReport>): string {
   return encodeNodeReport({
     v: 1,
     bootId: 'boot',
-    nodeId: 'id',
+    nodeId: '',
     driver: 'ok',
     kubelet: 'ok',
     unhealthy: [],

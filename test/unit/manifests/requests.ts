@@ -184,7 +184,13 @@ const actions: { readonly [Kind in ActionKind]: ActionOf<Kind> } = {
   SetTaint: { ...common, kind: 'SetTaint', nodeUid: 'u', taint, record: { heartbeat, epoch } },
   ClearTaint: { ...common, kind: 'ClearTaint', nodeUid: 'u', taint },
   Hold: { ...common, ...attachment, kind: 'Hold' },
-  VerifyRevoked: { ...common, kind: 'VerifyRevoked', epoch, volumes: [] },
+  VerifyRevoked: {
+    ...common,
+    kind: 'VerifyRevoked',
+    epoch,
+    knownNodeIds: new Set(),
+    volumes: [],
+  },
   ConfirmHealth: { ...common, kind: 'ConfirmHealth', handle: 'h' },
   EndPod: {
     ...common,
