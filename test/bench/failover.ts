@@ -1,9 +1,10 @@
 /**
  * Measures how long the pods of a machine without power are gone, by all ways of moving them, on
- * one real control plane: `node test/bench/failover.ts [--quick] [--pods 1,10] [--ways ours,taint]`.
- * The whole of it writes docs/failover-times.md; ends with 1 if what is promised was not kept.
+ * one real control plane: `npm run bench:failover -- [--quick] [--pods 1,10] [--ways ours,taint]`.
+ * The whole of it writes docs/failover-times.md and the table of the README; ends with 1 if what is
+ * promised was not kept. `--resume` measures only what .cache/bench does not have of an earlier call.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +14,7 @@ import { ScratchFolder } from '../machine/scratch-folder.ts';
 import { attacherLimit, detachBound, ourLimit } from './bound.ts';
 import { type Method, methods } from './methods.ts';
 import { writeRequestPolicy } from './request-log.ts';
-import { pageOf, type Surroundings, tableOf } from './table.ts';
+import { pageOf, summaryOf, type Surroundings, tableOf, withSummary } from './table.ts';
 import { runTrial, type Trial } from './trial.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -21,6 +22,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
+    resume: { type: 'boolean', default: false },
     pods: { type: 'string' },
     ways: { type: 'string', default: methods.map(({ key }) => key).join(',') },
   },
@@ -34,6 +36,12 @@ writeRequestPolicy(policy);
 await using cluster = await startCluster({
   flags: { 'kube-apiserver': [`--audit-policy-file=${policy}`] },
 });
+const folder = join(root, '.cache', 'bench');
+mkdirSync(folder, { recursive: true });
+const results = join(folder, 'failover.json');
+const earlier: readonly Trial[] =
+  values.resume && existsSync(results) ? JSON.parse(readFileSync(results, 'utf8')) : [];
+const known: Trial[] = [...earlier];
 const trials: Trial[] = [];
 // Nothing is measured but that nothing happens: these may wait together.
 const idle = ways.filter(({ key }) => key === 'stock');
@@ -46,21 +54,25 @@ for (const pods of counts) {
   }
 }
 console.log(`\n${tableOf(trials, ways)}`);
-const folder = join(root, '.cache', 'bench');
-mkdirSync(folder, { recursive: true });
-writeFileSync(join(folder, 'failover.json'), JSON.stringify(trials, null, 2));
 const complete = values.pods === undefined && !values.quick && ways.length === methods.length;
 if (complete) {
   const page = pageOf(trials, methods, await surroundingsOf(cluster));
   writeFileSync(join(root, 'docs', 'failover-times.md'), page);
+  const readme = join(root, 'README.md');
+  const text = readFileSync(readme, 'utf8');
+  writeFileSync(readme, withSummary(text, summaryOf(trials, methods)));
 }
 const broken = promisesBroken(trials);
 for (const promise of broken) console.error(promise);
 process.exitCode = broken.length === 0 ? 0 : 1;
 
 async function measure(cluster: Cluster, method: Method, pods: number): Promise<Trial> {
+  const done = earlier.find((one) => one.method === method.key && one.pods === pods);
+  if (done !== undefined) return done;
   const trial = await runTrial(cluster, { name: `${method.key}${pods}`, method, pods });
   console.log(`\n${tableOf([trial], [method])}`);
+  known.push(trial);
+  writeFileSync(results, JSON.stringify(known, null, 2));
   return trial;
 }
 

@@ -1,4 +1,4 @@
-/** The page of the documentation that the bench writes. */
+/** What the bench writes: a page of the documentation, and a table for the README. */
 import type { Method } from './methods.ts';
 import { type Step, steps } from './timeline.ts';
 import type { Trial } from './trial.ts';
@@ -44,13 +44,39 @@ Measured with Kubernetes ${kubernetes} (etcd, API server, controller manager, sc
 `;
 }
 
+/** For the README: seconds until the last pod wrote again, a row for each way. */
+export function summaryOf(trials: readonly Trial[], methods: readonly Method[]): string {
+  const counts = countsOf(trials);
+  const head = ['', ...counts.map((count) => (count === 1 ? '1 pod' : `${count} pods`))];
+  const rule = head.map((_, index) => (index === 0 ? '---' : '---:'));
+  const rows = methods.map((method) => [
+    method.name,
+    ...counts.map((count) => {
+      const alike = trials.filter(({ pods }) => pods === count);
+      const trial = alike.find((one) => one.method === method.key);
+      return trial === undefined ? '' : lastWriteOf(trial, method, referenceIn(alike));
+    }),
+  ]);
+  return [head, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+/** The text with the table between the two comments that are there for it. */
+export function withSummary(text: string, table: string): string {
+  const [begin, end] = ['<!-- bench:failover -->', '<!-- end of bench:failover -->'];
+  const [before, old, ...others] = text.split(begin);
+  const [, after, ...more] = (old ?? '').split(end);
+  if (before === undefined || after === undefined || others.length + more.length > 0) {
+    throw new Error(`the README has not exactly one place between ${begin} and ${end}`);
+  }
+  return [before, begin, '\n', table, '\n', end, after].join('');
+}
+
 /** Rows by number of pods, then in the order of the methods. */
 export function tableOf(trials: readonly Trial[], methods: readonly Method[]): string {
   const head = ['pods', '', ...steps.slice(0, -1), 'first write of half', 'of all', 'requests'];
-  const counts = [...new Set(trials.map(({ pods }) => pods))].toSorted((a, b) => a - b);
-  const rows = counts.flatMap((count) => {
+  const rows = countsOf(trials).flatMap((count) => {
     const alike = trials.filter(({ pods }) => pods === count);
-    const reference = alike.find(({ method }) => method === 'ours');
+    const reference = referenceIn(alike);
     return methods.flatMap((method) => {
       const trial = alike.find((one) => one.method === method.key);
       return trial === undefined ? [] : [rowOf(trial, method, reference)];
@@ -60,24 +86,38 @@ export function tableOf(trials: readonly Trial[], methods: readonly Method[]): s
   return [head, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-function rowOf(trial: Trial, { name, patienceMs }: Method, reference: Trial | undefined): string[] {
-  const never = `> ${patienceMs / 1_000}`;
-  const show = (seconds: number | undefined): string => seconds?.toFixed(1) ?? never;
-  const last: Step = 'first write';
-  const own = reference?.ends[last];
-  const ratio = (trial.ends[last] ?? patienceMs / 1_000) / (own ?? Number.NaN);
-  const times = Number.isNaN(ratio) || trial === reference ? '' : ` (${ratio.toFixed(1)}x)`;
-  const over = trial.ends[last] === undefined ? '> ' : '';
+function countsOf(trials: readonly Trial[]): readonly number[] {
+  return [...new Set(trials.map(({ pods }) => pods))].toSorted((a, b) => a - b);
+}
+
+function referenceIn(alike: readonly Trial[]): Trial | undefined {
+  return alike.find(({ method }) => method === 'ours');
+}
+
+function rowOf(trial: Trial, method: Method, reference: Trial | undefined): string[] {
   return [
     String(trial.pods),
-    name,
-    ...steps
-      .slice(0, -1)
-      .map((step) => (trial.ends[step] === undefined ? '-' : show(trial.ends[step]))),
-    show(trial.halfWritten),
-    `${show(trial.ends[last])}${times.replace('(', `(${over}`)}`,
+    method.name,
+    ...steps.slice(0, -1).map((step) => trial.ends[step]?.toFixed(1) ?? '-'),
+    trial.halfWritten?.toFixed(1) ?? never(method),
+    lastWriteOf(trial, method, reference),
     requestsPerPodOf(trial),
   ];
+}
+
+/** Seconds, and how many times those of the reference. */
+function lastWriteOf(trial: Trial, method: Method, reference: Trial | undefined): string {
+  const last: Step = 'first write';
+  const seconds = trial.ends[last];
+  const shown = seconds?.toFixed(1) ?? never(method);
+  const own = reference?.ends[last];
+  if (own === undefined || trial === reference) return shown;
+  const times = (seconds ?? method.patienceMs / 1_000) / own;
+  return `${shown} (${seconds === undefined ? '> ' : ''}${times.toFixed(1)}x)`;
+}
+
+function never({ patienceMs }: Method): string {
+  return `> ${patienceMs / 1_000}`;
 }
 
 /** Of our controllers; without the bench's other ways, which ask nothing in our name. */
