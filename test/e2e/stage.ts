@@ -78,6 +78,8 @@ export function fastSettings(...flags: readonly string[]): Settings {
 }
 
 export interface ClusterStageOptions extends Omit<BedOptions, 'bundle'> {
+  /** Default: what this checkout builds. */
+  readonly bundle?: string;
   /** A cluster of its own, for what breaks the control plane; the stage ends it. */
   readonly cluster?: Cluster;
   readonly foundation?: ClusterFoundationOptions;

@@ -58,7 +58,10 @@ export function unlabelled(
 /** A stage on the modelled control plane. */
 export class Stage extends BedStage<ModelFoundation, Bed> {
   /** `name` is that of the folder below .cache/scenarios in which logs are kept. */
-  static async open(name: string, options: Omit<BedOptions, 'bundle'>): Promise<Stage> {
+  static async open(
+    name: string,
+    options: Omit<BedOptions, 'bundle'> & { readonly bundle?: string },
+  ): Promise<Stage> {
     if (!existsSync(bundlePath)) throw new Error('dist/csi-failover.cjs is missing: npm run build');
     const stage = new Stage(await startBed({ bundle: bundlePath, ...options }), name);
     try {

@@ -84,8 +84,10 @@ export function marksIn({ changes, driver }: History): readonly string[] {
     ...of(changes, 'pods').flatMap(({ object }) =>
       object.status?.reason === 'VolumeFailover' ? [`eviction of ${object.metadata.name}`] : [],
     ),
-    ...of(changes, 'volumeattachments').flatMap(({ object: { metadata } }) =>
-      metadata.finalizers?.includes(holdFinalizer) === true ? [`hold on ${metadata.name}`] : [],
+    ...of(changes, 'volumeattachments').flatMap(({ object: { metadata, spec } }) =>
+      metadata.finalizers?.includes(holdFinalizer) === true
+        ? [`hold on ${spec.source.persistentVolumeName} of ${spec.nodeName}`]
+        : [],
     ),
   ]);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Method } from '../../bench/methods.ts';
-import { tableOf } from '../../bench/table.ts';
+import { summaryOf, tableOf, withSummary } from '../../bench/table.ts';
 import type { Trial } from '../../bench/trial.ts';
 
 function way(key: string): Method {
@@ -48,5 +48,32 @@ describe('tableOf', () => {
 
   it('gives no ratio without csi-failover', () => {
     expect(tableOf([trial('taint', 75)], [way('taint')])).toContain('| 75.0 | 75.0 |  |');
+  });
+});
+
+describe('summaryOf', () => {
+  it('has a column per number of pods, and leaves out what was not measured', () => {
+    const ways = [way('stock'), way('ours')];
+    const one = { ...trial('ours', 12), pods: 1 };
+    const trials = [trial('ours', 15), trial('stock', undefined), one];
+    expect(summaryOf(trials, ways).split('\n')).toEqual([
+      '|  | 1 pod | 10 pods |',
+      '| --- | ---: | ---: |',
+      '| the stock way |  | > 180 (> 12.0x) |',
+      '| the ours way | 12.0 | 15.0 |',
+    ]);
+  });
+});
+
+describe('withSummary', () => {
+  const [begin, end] = ['<!-- bench:failover -->', '<!-- end of bench:failover -->'];
+
+  it('puts the table in its place, whatever stood there', () => {
+    const text = `a\n${begin}\nold\n${end}\nb`;
+    expect(withSummary(text, 'new')).toBe(`a\n${begin}\nnew\n${end}\nb`);
+  });
+
+  it.each(['', begin, end, `${begin}${end}${begin}${end}`])('refuses %j', (text) => {
+    expect(() => withSummary(text, 'new')).toThrow('not exactly one place');
   });
 });

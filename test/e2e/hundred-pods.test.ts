@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  detachBound,
+  type Limit,
+  ourLimit,
+  requestsPerEpisode,
+  requestsPerPod,
+} from '../bench/bound.ts';
+import { methods } from '../bench/methods.ts';
+import { runTrial, type Trial } from '../bench/trial.ts';
+import { type Cluster, sharedCluster } from '../cluster/start-cluster.ts';
+
+/**
+ * Of an attacher that holds nobody up. With its default of 5 requests a second it would explain
+ * 38 s of the bound, behind which anything of ours could hide; that is measured by the bench.
+ */
+const attacher: Limit = { burst: 1_000, perSecond: 500 };
+const attacherFlags = [
+  `--kube-api-qps=${attacher.perSecond}`,
+  `--kube-api-burst=${attacher.burst}`,
+  '--worker-threads=50',
+];
+const pods = 100;
+
+describe('a hundred pods on one machine that loses its power', () => {
+  let cluster: Cluster;
+  let one: Trial;
+  let hundred: Trial;
+
+  beforeAll(async () => {
+    cluster = await sharedCluster();
+    const method = methods.find(({ key }) => key === 'ours');
+    if (method === undefined) throw new Error('the bench does not know us any more');
+    one = await runTrial(cluster, { name: 'one-pod', method, pods: 1, attacherFlags });
+    hundred = await runTrial(cluster, { name: 'hundred-pods', method, pods, attacherFlags });
+  }, 600_000);
+  afterAll(() => cluster?.[Symbol.asyncDispose](), 60_000);
+
+  it('all run again elsewhere, without a violation', () => {
+    expect({ recovered: hundred.recovered, violations: hundred.violations }).toEqual({
+      recovered: pods,
+      violations: 0,
+    });
+  });
+
+  it('are detached in three times what one pod takes, and what our limit of requests explains', () => {
+    const { detachSpan: onePod = Number.NaN } = one;
+    const { detachSpan = Number.NaN } = hundred;
+    const bound = detachBound({ pods, onePod, client: ourLimit, attacher });
+    console.info(`${pods} pods ${detachSpan} s, bound ${bound.toFixed(1)} s; one pod ${onePod} s`);
+    expect(detachSpan).toBeLessThanOrEqual(bound);
+  });
+
+  it('cost no more requests than the bound allows for', () => {
+    const asked = Object.values(hundred.requests['csi-failover'] ?? {});
+    const total = asked.reduce((sum, count) => sum + count, 0);
+    expect(total).toBeGreaterThan(pods);
+    expect(total).toBeLessThanOrEqual(requestsPerPod * pods + requestsPerEpisode);
+  });
+});
