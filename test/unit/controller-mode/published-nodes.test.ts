@@ -1,0 +1,116 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Stage } from './views.ts';
+import { World } from './world.ts';
+
+const evict = 'Evict default/web-0';
+
+/** n1 is Lost with web-0 on it, marked and tainted, and a hold at this stage. */
+function fenced(stage: Stage, phase: 'Intent' | 'Fenced' = 'Intent'): World {
+  const world = World.healthy();
+  world.workload('web-0', 'n1');
+  world.lose('n1');
+  world.record('n1', ['web-0'], { phase });
+  world.mark('web-0');
+  world.taint('n1');
+  world.stage('web-0', 'n1', stage);
+  return world;
+}
+
+describe('where the driver lists published nodes', () => {
+  const capabilities = {
+    publishUnpublish: true,
+    listsPublishedNodes: true,
+    health: 'none' as const,
+  };
+
+  function listing(): World {
+    const world = fenced('held', 'Fenced');
+    world.see({ kind: 'Driver', capabilities });
+    return world;
+  }
+
+  it('its listing is asked before anything is believed', () => {
+    const world = listing();
+    expect(world.steps()).toEqual(['VerifyRevoked n1']);
+    const [verify] = world.wanted('VerifyRevoked');
+    expect(verify?.volumes).toMatchObject([{ handle: 'vol-web-0', nodeId: 'id-n1' }]);
+    if (verify !== undefined) world.settle(verify);
+    expect(world.steps()).toEqual([evict]);
+  });
+
+  it('it is told under which ids the nodes go, also those that are gone', () => {
+    const world = listing();
+    world.workload('db-0', 'n2');
+    const csinode = world.state.csinodes.get('n2');
+    if (csinode !== undefined) world.remove(csinode);
+    const [verify] = world.wanted('VerifyRevoked');
+    const ids = ['id-n1', 'id-n2', 'id-n3', 'id-n4'];
+    expect([...(verify?.knownNodeIds ?? [])].sort()).toEqual(ids);
+  });
+
+  it('a failed look proves nothing', () => {
+    const world = listing();
+    const [verify] = world.wanted('VerifyRevoked');
+    const outcome = { kind: 'Failed', code: 'STILL_PUBLISHED', detail: '' } as const;
+    if (verify !== undefined) world.settle(verify, outcome);
+    expect(world.steps()).toEqual(['VerifyRevoked n1']);
+  });
+
+  it('one volume that is still published keeps no other pod waiting', () => {
+    const world = World.healthy(5);
+    for (const name of ['web-0', 'web-1']) world.workload(name, 'n1');
+    world.lose('n1');
+    world.record('n1', ['web-0', 'web-1'], { phase: 'Fenced' });
+    world.taint('n1');
+    for (const name of ['web-0', 'web-1']) {
+      world.mark(name);
+      world.stage(name, 'n1', 'held');
+    }
+    world.see({ kind: 'Driver', capabilities });
+    const [verify] = world.wanted('VerifyRevoked');
+    if (verify === undefined) throw new Error('nothing is asked');
+    world.settle(verify, { kind: 'Done', only: [world.findAttachment('web-1', 'n1').uid] });
+    expect(world.steps()).toEqual(['Evict default/web-1', 'VerifyRevoked n1']);
+    const [again] = world.wanted('VerifyRevoked');
+    expect(again?.volumes.map(({ handle }) => handle)).toEqual(['vol-web-0']);
+    // Another need, so that it does not wait until the first one is forgotten.
+    expect(again?.key).not.toBe(verify.key);
+  });
+
+  it('one listing at a time serves whatever is held', () => {
+    const world = listing();
+    const [verify] = world.wanted('VerifyRevoked');
+    world.workload('web-1', 'n1');
+    world.record('n1', ['web-0', 'web-1'], { phase: 'Fenced' });
+    world.mark('web-1');
+    world.stage('web-1', 'n1', 'held');
+    const [more] = world.wanted('VerifyRevoked');
+    expect(more?.volumes).toHaveLength(2);
+    expect(more?.key).toBe(verify?.key);
+  });
+
+  it('what was proven for one attachment is not proven for its successor', () => {
+    const world = listing();
+    const [verify] = world.wanted('VerifyRevoked');
+    if (verify !== undefined) world.settle(verify);
+    world.remove(world.findAttachment('web-0', 'n1'));
+    world.attach('web-0', 'n1');
+    world.stage('web-0', 'n1', 'held');
+    expect(world.steps()).toEqual(['VerifyRevoked n1']);
+  });
+
+  it('an attachment that does not say its node id is asked for by the id of CSINode', () => {
+    const world = listing();
+    world.put({ ...world.findAttachment('web-0', 'n1'), nodeId: '' });
+    const [verify] = world.wanted('VerifyRevoked');
+    expect(verify?.volumes).toMatchObject([{ nodeId: 'id-n1' }]);
+  });
+
+  it('nothing is confirmed as long as the driver has not said whether it does', () => {
+    const world = fenced('held', 'Fenced');
+    world.state.capabilities = undefined;
+    expect(world.wanted('Evict')).toEqual([]);
+    world.remove(world.findPod('web-0'));
+    expect(world.wanted('DropHold')).toEqual([]);
+  });
+});
