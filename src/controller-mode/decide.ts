@@ -18,6 +18,7 @@ import { type Overview, overviewOf } from './scope.ts';
 import { type State, memoryOf } from './state.ts';
 import { undoStrayHolds } from './stray-hold.ts';
 import { unmarkStrayPods } from './stray-intent.ts';
+import { tellHealth } from './tell-health.ts';
 import { type Verdict, isFailed, verdictOf } from './verdict.ts';
 import { attachmentsOn } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
@@ -55,6 +56,7 @@ export function decide(state: State, now: Instant): Decision<Action> {
     if (stale !== undefined) decideBlindly(failure, stale.detail, wanted);
     else decideNode(failure, record, wanted);
   }
+  tellHealth(state, now, overview, wanted);
   if (stale !== undefined) return decision(wanted, now);
   wanted.wakeAt.push(staleAt(state));
   unmarkStrayPods(state, records, wanted);

@@ -28,6 +28,18 @@ export interface SaidHealth {
   readonly missed: number;
 }
 
+/**
+ * What people were last told of a volume by its storage: trouble, or that it is over. Only volumes
+ * that are or were in trouble have one. An answer without a word changes nothing.
+ */
+export interface Condition {
+  readonly health: VolumeHealth;
+  /** When we heard that it had changed to this. */
+  readonly since: Instant;
+  /** It came with so many others that nobody was told of it alone. */
+  readonly quiet: boolean;
+}
+
 /** The storage's view of all volumes of the driver. Forgetting it only delays. */
 export interface StorageView {
   readonly volumes: Map<string, SaidHealth>;
@@ -36,8 +48,18 @@ export interface StorageView {
   /** Of how many volumes there is a word, and how many of those are bad. */
   known: number;
   abnormal: number;
+  /** Since when they are too many to be believed one by one; and when that last ended. */
+  massSince: Instant | undefined;
+  massEndedAt: Instant | undefined;
 }
 
 export function emptyStorageView(): StorageView {
-  return { volumes: new Map(), unread: new Map(), known: 0, abnormal: 0 };
+  return {
+    volumes: new Map(),
+    unread: new Map(),
+    known: 0,
+    abnormal: 0,
+    massSince: undefined,
+    massEndedAt: undefined,
+  };
 }

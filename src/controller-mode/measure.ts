@@ -2,6 +2,7 @@ import type { Notice } from '../shared/mode.ts';
 import type { Shell } from '../shared/shell.ts';
 import type { Action } from './actions.ts';
 import type { controllerMode } from './mode.ts';
+import { healthPicture } from './health-picture.ts';
 import { heartbeatOf, type State } from './state.ts';
 import { verdictOf } from './verdict.ts';
 
@@ -31,6 +32,7 @@ export function measured(mode: Mode, { log, metrics, clock }: Shell): Mode {
     }
     metrics.setVerdicts(verdicts);
     metrics.setHeartbeatAges(ages);
+    metrics.setHealth(healthPicture(state, now));
   };
   return {
     ...mode,

@@ -1,6 +1,7 @@
 import type { Instant } from '../shared/clock.ts';
 import { type NodeView, type View, keyOf } from '../shared/model.ts';
 import type { WatchFact } from '../shared/watch-fact.ts';
+import { observeCondition } from './condition.ts';
 import { type Fact, type SourceName, sourceNames } from './facts.ts';
 import {
   dropAttachment,
@@ -40,6 +41,7 @@ export function observe(state: State, fact: Fact, now: Instant): void {
     case 'HealthRead':
     case 'HealthUnread':
       observeHealth(state, fact);
+      observeCondition(state, fact, now);
       return;
     case 'Suspended':
       for (const source of Object.values(state.sources)) source.freshSince = now;

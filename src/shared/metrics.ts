@@ -1,8 +1,9 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { goCodeName } from './go-code-name.ts';
 
 /**
- * Everything that we measure. Labels are bounded: nodes, verdicts, guards, phases and methods,
- * never pods or volumes.
+ * Everything that we measure. Labels are bounded: nodes, verdicts, guards, phases and methods; of
+ * claims only those in trouble, and not more than a thousand.
  */
 export interface Metrics {
   /** One CSI call ended. `code` is the gRPC status code; undefined if there was none. */
@@ -19,6 +20,7 @@ export interface Metrics {
   phaseTook(phase: string, seconds: number): void;
   /** One question for the health of volumes ended, or one pass over a listing of them. */
   healthProbe(probe: HealthProbe): void;
+  setHealth(picture: HealthPicture): void;
   setEventLoopLag(seconds: number): void;
   /** Called before each rendering, to bring gauges up to date only when somebody looks. */
   onScrape(refresh: () => void): void;
@@ -32,6 +34,23 @@ export interface CsiOperation {
   readonly method: string;
   readonly code: number | undefined;
   readonly seconds: number;
+}
+
+/** The complete picture of the health of volumes. */
+export interface HealthPicture {
+  /** Claims whose volume the storage finds in trouble, with its word. */
+  readonly claims: readonly {
+    readonly namespace: string;
+    readonly name: string;
+    readonly status: string;
+  }[];
+  /** How many volumes are bad on a node, by where the trouble lies. */
+  readonly scopes: ReadonlyMap<string, number>;
+  /** Of how many volumes the storage has said anything, and how many it finds bad. */
+  readonly known: number;
+  readonly abnormal: number;
+  /** They are too many to be believed one by one. */
+  readonly isMass: boolean;
 }
 
 export interface HealthProbe {
@@ -104,6 +123,18 @@ export function createMetrics(options: MetricsOptions): Metrics {
       probes.total.inc({ method, result });
       probes.duration.observe({ method }, seconds);
     },
+    setHealth: ({ claims, scopes, known, abnormal, isMass }) => {
+      const { status } = probes;
+      status.reset();
+      for (const claim of claims) {
+        const { namespace, name: persistentvolumeclaim } = claim;
+        status.set({ namespace, persistentvolumeclaim, status: claim.status }, 1);
+      }
+      replace(gauges.scope, 'scope', scopes);
+      gauges.volumes.set({ word: 'known' }, known);
+      gauges.volumes.set({ word: 'abnormal' }, abnormal);
+      gauges.mass.set(isMass ? 1 : 0);
+    },
     setEventLoopLag: (seconds) => gauges.lag.set(seconds),
     onScrape: (refresh) => void refreshers.push(refresh),
     render: async () => {
@@ -120,6 +151,12 @@ function createProbes(registry: Registry) {
       name: 'csi_volume_health_probe_total',
       help: 'Questions to the driver for the health of volumes, by call and result',
       labelNames: ['method', 'result'] as const,
+      registers: [registry],
+    }),
+    status: new Gauge({
+      name: 'csi_controller_volume_health_status',
+      help: 'Always 1: a claim whose volume the storage finds in trouble, and its word for it',
+      labelNames: ['namespace', 'persistentvolumeclaim', 'status'] as const,
       registers: [registry],
     }),
     duration: new Histogram({
@@ -153,6 +190,23 @@ function createGauges(registry: Registry) {
       labelNames: ['node'] as const,
       registers,
     }),
+    scope: new Gauge({
+      name: 'csi_failover_volume_trouble',
+      help: 'Volumes that are bad on a node, by where the trouble lies',
+      labelNames: ['scope'] as const,
+      registers,
+    }),
+    volumes: new Gauge({
+      name: 'csi_failover_storage_volumes',
+      help: 'Volumes of which the storage has said anything, and those that it finds bad',
+      labelNames: ['word'] as const,
+      registers,
+    }),
+    mass: new Gauge({
+      name: 'csi_failover_most_volumes_abnormal',
+      help: '1 while the storage finds so many volumes bad that none is believed',
+      registers,
+    }),
     lag: new Gauge({
       name: 'csi_failover_event_loop_lag_seconds',
       help: 'How late the last regular tick of the event loop came',
@@ -181,30 +235,4 @@ function replace<Label extends string>(
   for (const [name, value] of values) {
     gauge.set({ [label]: name } as Record<Label, string>, value);
   }
-}
-
-/** grpc-go codes.Code.String(): the words that all CSI sidecars put into this label. */
-const goCodeNames = [
-  'OK',
-  'Canceled',
-  'Unknown',
-  'InvalidArgument',
-  'DeadlineExceeded',
-  'NotFound',
-  'AlreadyExists',
-  'PermissionDenied',
-  'ResourceExhausted',
-  'FailedPrecondition',
-  'Aborted',
-  'OutOfRange',
-  'Unimplemented',
-  'Internal',
-  'Unavailable',
-  'DataLoss',
-  'Unauthenticated',
-];
-
-function goCodeName(code: number | undefined): string {
-  if (code === undefined) return 'unknown-non-grpc';
-  return goCodeNames[code] ?? `Code(${code})`;
 }

@@ -14,7 +14,7 @@ export interface KeyedAction {
 
 /** The object that a notice is about, as `kubectl describe` finds Events: by kind, name and uid. */
 export interface ObjectReference {
-  readonly kind: 'Pod' | 'PersistentVolumeClaim' | 'Node';
+  readonly kind: 'Pod' | 'PersistentVolumeClaim' | 'Node' | 'CSIDriver';
   /** Empty for cluster-scoped kinds; their Events stand in namespace `default`. */
   readonly namespace: string;
   readonly name: string;
@@ -33,6 +33,11 @@ export interface Notice {
   readonly reason: string;
   readonly note: string;
   readonly key: string;
+  /**
+   * Where we saw it become true: what tells this time from an earlier one, whose Event of the same
+   * key may still stand. Without it that Event says enough.
+   */
+  readonly again?: string;
   /** The guard or verdict in its one word, for logs and metric labels. */
   readonly word: string;
 }

@@ -2,7 +2,7 @@ import { CoreV1Api, type CoreV1Event, V1MicroTime } from '@kubernetes/client-nod
 import type { Clock } from '../clock.ts';
 import type { Notice } from '../mode.ts';
 import { domain, fnv1a } from '../names.ts';
-import { type Outcome, outcomeOfHttp, unknown } from '../outcome.ts';
+import { done, type Outcome, outcomeOfHttp, unknown } from '../outcome.ts';
 import { describe } from './http-message.ts';
 import type { Transport } from './transport.ts';
 import { typedApi } from './typed-api.ts';
@@ -45,6 +45,15 @@ export class Recorder {
    * restart, because the name follows from the object's uid and the notice's key. Never rejects.
    */
   async record(notice: Notice): Promise<Outcome> {
+    const first = await this.#create(notice);
+    if (notice.again === undefined || first.kind === 'Done' || first.code !== 'HTTP_409') {
+      return asWritten(first);
+    }
+    const key = `${notice.key}/${this.#options.instance}/${notice.again}`;
+    return asWritten(await this.#create({ ...notice, key }));
+  }
+
+  async #create(notice: Notice): Promise<Outcome> {
     const body = this.#event(notice);
     try {
       await this.#api.createNamespacedEvent({ namespace: namespaceOf(notice), body });
@@ -52,7 +61,7 @@ export class Recorder {
     } catch (error) {
       const { code } = error as { code?: unknown };
       if (typeof code !== 'number') return unknown('NO_ANSWER', describe(error));
-      return outcomeOfHttp(code === 409 ? 200 : code, `HTTP ${code}`);
+      return outcomeOfHttp(code, `HTTP ${code}`);
     }
   }
 
@@ -65,7 +74,7 @@ export class Recorder {
       kind: 'Event',
       metadata: { namespace: namespaceOf(notice), name: eventName(notice) },
       involvedObject: {
-        apiVersion: 'v1',
+        apiVersion: kind === 'CSIDriver' ? 'storage.k8s.io/v1' : 'v1',
         kind,
         name,
         uid,
@@ -84,6 +93,11 @@ export class Recorder {
       reportingInstance: cut(instance, maxWordLength) || mode,
     };
   }
+}
+
+/** An Event of this name is there: it says the same. */
+function asWritten(outcome: Outcome): Outcome {
+  return outcome.kind === 'Failed' && outcome.code === 'HTTP_409' ? done : outcome;
 }
 
 /** Events of cluster-scoped objects stand in `default` (apis/core/validation/events.go). */

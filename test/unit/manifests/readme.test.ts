@@ -193,8 +193,10 @@ describe('what you see', () => {
   );
 
   it('lists every Event reason', () => {
-    const source = readFileSync('src/controller-mode/notices.ts', 'utf8');
-    const literal = [...source.matchAll(/'((?:Failover|Node|Volume)[A-Z]\w+)'/g)];
+    const files = ['notices', 'tell-health'];
+    const sources = files.map((file) => readFileSync(`src/controller-mode/${file}.ts`, 'utf8'));
+    const named = /'((?:Failover|MostVolumes|Node|Volume)[A-Z]\w+)'/g;
+    const literal = [...sources.join('').matchAll(named)];
     const verdicts = ['Lost', 'KubeletDead', 'StorageLost', 'AgentDown', 'DriverDown'].map(
       (kind) => `Node${kind}`,
     );

@@ -79,6 +79,36 @@ describe('metrics', () => {
     ]);
   });
 
+  it('name each claim in trouble, and no other, by the names of KEP-1432', async () => {
+    const metrics = create();
+    const claims = [{ namespace: 'shop', name: 'data', status: 'Degraded' }];
+    const picture = { claims, scopes: new Map([['volume', 2]]), known: 9, abnormal: 1 };
+    metrics.setHealth({ ...picture, isMass: false });
+    const status = 'csi_controller_volume_health_status';
+    expect(await lines(metrics, status)).toEqual([
+      `${status}{namespace="shop",persistentvolumeclaim="data",status="Degraded"} 1`,
+    ]);
+    expect(await lines(metrics, 'csi_failover_volume_trouble')).toEqual([
+      'csi_failover_volume_trouble{scope="volume"} 2',
+    ]);
+    metrics.setHealth({ claims: [], scopes: new Map(), known: 9, abnormal: 8, isMass: true });
+    expect(await lines(metrics, status)).toEqual([]);
+    expect(await lines(metrics, 'csi_failover_most_volumes_abnormal')).toEqual([
+      'csi_failover_most_volumes_abnormal 1',
+    ]);
+  });
+
+  it('count the questions for health and time them', async () => {
+    const metrics = create();
+    metrics.healthProbe({ method: 'ListVolumes', result: 'error', seconds: 2 });
+    expect(await lines(metrics, 'csi_volume_health_probe_total')).toEqual([
+      'csi_volume_health_probe_total{method="ListVolumes",result="error"} 1',
+    ]);
+    expect(await lines(metrics, 'csi_volume_health_probe_duration_seconds_sum')).toEqual([
+      'csi_volume_health_probe_duration_seconds_sum{method="ListVolumes"} 2',
+    ]);
+  });
+
   it('of two instances do not mix', async () => {
     create().episodeEnded('moved');
     expect(await lines(create(), 'csi_failover_episodes_total')).toEqual([]);

@@ -105,4 +105,23 @@ describe('eventName', () => {
       expect(text).toMatch(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\.[0-9a-f]{16}$/);
     }
   });
+
+  it('writes another one where the sentence became true again, and only then', async () => {
+    const names: string[] = [];
+    await using api = await serve((call) => {
+      const { metadata } = JSON.parse(call.body) as { metadata: { name: string } };
+      const isKnown = names.includes(metadata.name);
+      if (!isKnown) names.push(metadata.name);
+      reply(call, isKnown ? 409 : 201, { kind: 'x' });
+    });
+    const options = { transport: api.transport(), mode: 'controller', clock: new FakeClock() };
+    const recorder = new Recorder({ ...options, instance: 'pod-1' });
+    for (const given of [notice, notice, { ...notice, again: '5' }, { ...notice, again: '5' }]) {
+      expect(await recorder.record(given)).toEqual({ kind: 'Done' });
+    }
+    expect(names).toHaveLength(2);
+    await recorder.record({ ...notice, again: '6' });
+    await new Recorder({ ...options, instance: 'pod-2' }).record({ ...notice, again: '6' });
+    expect(names).toHaveLength(4);
+  });
 });
