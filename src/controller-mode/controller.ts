@@ -223,6 +223,7 @@ function policyOf(config: Config, driver: string): Policy {
     timeoutMs: config.timeoutMs,
     maxLostNodes: config.maxLostNodes,
     dryRun: config.dryRun,
+    namespaces: config.namespaces,
     fence: fencePolicy(config.fence, driver, config.unsafeMoveWithoutFence),
     leaderElection: config.leaderElection,
   };

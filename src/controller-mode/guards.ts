@@ -45,6 +45,10 @@ export const guards: Readonly<Record<string, Guard>> = {
   unfenceable,
   flapping: flaps,
   'foreign-volume': ({ state }, pod) => foreignVolume(state, pod),
+  namespace: ({ state }, pod) =>
+    state.policy.namespaces.length === 0 || state.policy.namespaces.includes(pod.namespace)
+      ? undefined
+      : hold('namespace', `flag --namespaces does not name ${pod.namespace}`),
   retain: (_situation, pod) =>
     pod.annotations[policyAnnotation] === 'retain'
       ? hold('retain', `annotation ${policyAnnotation}=retain`)

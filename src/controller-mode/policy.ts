@@ -16,6 +16,8 @@ export interface Policy {
   readonly timeoutMs: number;
   readonly maxLostNodes: { readonly percent: number } | { readonly count: number };
   readonly dryRun: boolean;
+  /** Pods elsewhere are not moved; empty: wherever they are. */
+  readonly namespaces: readonly string[];
   readonly fence: FencePolicy;
   /** False if leader election is off: then no renewal of ours can come back through the watch. */
   readonly leaderElection: boolean;

@@ -29,6 +29,8 @@ export interface Config {
   readonly listVolumesIntervalMs: number;
   /** A pod that matches any one of these label selectors is protected. */
   readonly podSelectors: readonly string[];
+  /** Pods of other namespaces are not moved, whatever their labels; empty: there are no others. */
+  readonly namespaces: readonly string[];
   readonly fence: FenceOption;
   readonly unsafeMoveWithoutFence: boolean;
   readonly maxLostNodes: Share;

@@ -6,7 +6,7 @@ export type OptionKind =
   | 'integer'
   | 'number'
   | 'share'
-  | 'selectors'
+  | 'list'
   | 'path'
   | 'socket'
   | 'endpoint'
@@ -114,9 +114,14 @@ export const optionGroups = {
   },
   'What may be done about it': {
     'pod-selector': {
-      kind: 'selectors',
+      kind: 'list',
       byDefault: 'csi-failover.io/enabled=true',
       help: 'Pods to protect. May be repeated, any suffices; in the environment separated by ";".',
+    },
+    namespaces: {
+      kind: 'list',
+      otherwise: 'all',
+      help: 'Only pods of these namespaces are moved; separated by ",", or repeated.',
     },
     fence: {
       kind: 'choice',

@@ -95,7 +95,7 @@ function looksLikeFlag(argument: string): boolean {
 function add(found: Found, flag: string, text: string): void {
   const given = { text, origin: `--${flag}` };
   const before = found.values.get(flag);
-  if (before === undefined || options.get(flag)?.kind !== 'selectors') {
+  if (before === undefined || options.get(flag)?.kind !== 'list') {
     found.values.set(flag, [given]);
   } else {
     before.push(given);

@@ -80,7 +80,8 @@ function assemble(read: Reading, { environment, readFile }: Surroundings): Confi
     unhealthyAfterMs: read.one('unhealthy-after', duration, 0),
     healthIntervalMs: read.one('health-interval', duration, 0),
     listVolumesIntervalMs: read.one('list-volumes-interval', duration, 0),
-    podSelectors: read.all('pod-selector', selector),
+    podSelectors: read.all('pod-selector', selector, ';'),
+    namespaces: read.all('namespaces', namespaceName, ','),
     fence: read.one('fence', choice(fences), 'auto'),
     unsafeMoveWithoutFence: read.one('unsafe-move-without-fence', boolean, false),
     maxLostNodes: read.one('max-lost-nodes', share, { count: 1 }),
@@ -124,9 +125,9 @@ class Reading {
     return this.one(flag, reader, otherwise);
   }
 
-  all<T>(flag: Flag, reader: Reader<T>): readonly T[] {
+  all<T>(flag: Flag, reader: Reader<T>, separator: string): readonly T[] {
     const texts = (this.#values.get(flag) ?? []).flatMap(({ text, origin }) =>
-      text.split(';').map((part) => ({ text: part, origin })),
+      text.split(separator).map((part) => ({ text: part, origin })),
     );
     const read = texts.map((given) => this.#read(flag, reader, given));
     return read.filter((value) => value !== undefined);

@@ -152,6 +152,9 @@ export const table: readonly Row[] = [
       },
     },
   }),
+  ...rows('namespace', {
+    'others are allowed, its own is not': { policy: { namespaces: ['shop', 'bank'] } },
+  }),
   ...rows('retain', {
     'it is annotated': {
       after: (w) => w.changePod('web-0', { annotations: { [policyAnnotation]: 'retain' } }),

@@ -52,6 +52,7 @@ describe('nothing holds', () => {
       'when the agents of others are down, because that is no trouble of their nodes',
       { before: (w) => w.silent('n2', 'agent').silent('n3', 'agent') },
     ],
+    ['in a namespace that is allowed', { policy: { namespaces: ['shop', 'default'] } }],
     [
       'where a switch says anything but true',
       {
@@ -191,6 +192,7 @@ describe('each guard', () => {
       'unfenceable',
       'flapping',
       'foreign-volume',
+      'namespace',
       'retain',
       'not-movable',
       'node-id-changed',

@@ -35,6 +35,7 @@ export const policy: Policy = {
   timeoutMs: 15_000,
   maxLostNodes: { percent: 30 },
   dryRun: false,
+  namespaces: [],
   fence: { kind: 'unpublish', claim: 'The array takes it away.' },
   leaderElection: true,
 };

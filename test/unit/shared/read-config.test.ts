@@ -54,6 +54,7 @@ describe('defaults', () => {
       cooldownMs: 300_000,
       gracefulTimeoutMs: 5000,
       dryRun: false,
+      namespaces: [],
       timeoutMs: 15_000,
       kubeconfig: '',
       kubeApiQps: 50,
@@ -154,6 +155,12 @@ describe('the dialect of the CSI sidecars', () => {
     expect(configOf(argv, { environment }).podSelectors).toHaveLength(2);
   });
 
+  it('collects namespaces, separated by "," or repeated', () => {
+    const argv = ['--namespaces=shop,bank', '--namespaces', 'db'];
+    expect(configOf(argv).namespaces).toEqual(['shop', 'bank', 'db']);
+    expect(configOf([]).namespaces).toEqual([]);
+  });
+
   it('accepts what people copy from other sidecars, without a meaning', () => {
     expect(configOf(['--v=5', '-v', '4', '--automaxprocs'])).toEqual(configOf([]));
   });
@@ -227,6 +234,7 @@ describe('mistakes', () => {
     [['--http-endpoint=:99999'], 'host:port or :port'],
     [['--pod-selector=a in b'], 'a label selector'],
     [['--pod-selector='], 'a label selector'],
+    [['--namespaces=shop,'], 'the name of a namespace'],
     [['--driver-name=a b'], 'the name of a CSI driver'],
     [['--namespace=Not_A_Name'], 'the name of a namespace'],
     [['--dry-run=maybe'], 'true or false'],
