@@ -1,15 +1,11 @@
 import { execFile } from 'node:child_process';
-import {
-  mkdirSync,
-  openSync,
-  closeSync,
-  readFileSync,
-  readSync,
-  rmdirSync,
-  statfsSync,
-} from 'node:fs';
+import { mkdirSync, readFileSync, rmdirSync, statfsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { callLocal } from '../machine/local-http.ts';
+import type { FaultTable } from './faults.ts';
+import { healthHandlers } from './node-health.ts';
+import { NodePath } from './node-path.ts';
 import { nodeCapabilityNumbers } from './node-service.ts';
 import { CsiError, required } from './reply.ts';
 import type { Handlers } from './services.ts';
@@ -19,6 +15,8 @@ export interface MountingNodeOptions {
   readonly nodeId: string;
   readonly arrayNbd: string;
   readonly capabilities: readonly string[];
+  readonly faults: FaultTable;
+  readonly pathDeadlineMs?: number | undefined;
   /** The socket of the machine's block layer; test/real/block-layer.ts. */
   readonly blockLayer: string;
 }
@@ -44,11 +42,16 @@ export function mountingNodeHandlers(options: MountingNodeOptions): Handlers {
       const handle = required(request, 'volume_id');
       const path = required(request, 'staging_target_path');
       if (isMounted(path)) return {};
-      const { file } = await disk<{ readonly file: string }>('PUT', handle);
-      if (isBlank(file)) await run('mkfs.ext4', '-q', file);
-      mkdirSync(path, { recursive: true });
-      // The kernel makes the file system read-only when it cannot write, as most installations do.
-      await run('mount', '-t', 'ext4', '-o', 'loop,errors=remount-ro', file, path);
+      const { device } = await disk<{ readonly device: string }>('PUT', handle);
+      try {
+        if (await isBlank(device)) await run('mkfs.ext4', '-q', device);
+        mkdirSync(path, { recursive: true });
+        // The kernel makes the file system read-only when it cannot write, as most installations do.
+        await run('mount', '-t', 'ext4', '-o', 'errors=remount-ro', device, path);
+      } finally {
+        // Goes with the last who uses it: the mount.
+        await run('losetup', '--detach', device);
+      }
       return {};
     },
     NodeUnstageVolume: async (request) => {
@@ -75,19 +78,26 @@ export function mountingNodeHandlers(options: MountingNodeOptions): Handlers {
       removeFolder(target);
       return {};
     },
-    NodeGetVolumeStats: (request) => {
-      const path = required(request, 'volume_path');
-      if (!isMounted(path)) throw new CsiError('NOT_FOUND', `nothing is mounted at ${path}`);
-      const { bsize, blocks, bfree, bavail, files, ffree } = statfsSync(path);
-      const bytes = { total: blocks * bsize, used: (blocks - bfree) * bsize };
-      return {
-        usage: [
-          { unit: 1, ...bytes, available: bavail * bsize },
-          { unit: 2, total: files, used: files - ffree, available: ffree },
-        ],
-      };
-    },
+    ...healthHandlers({
+      ...options,
+      path: new NodePath(options),
+      usageAt: (path) => (isMounted(path) ? usageOf(path) : undefined),
+    }),
   };
+}
+
+/** In bytes and in inodes. */
+function usageOf(path: string): readonly object[] {
+  const { bsize, blocks, bfree, bavail, files, ffree } = statfsSync(path);
+  const bytes = {
+    total: blocks * bsize,
+    used: (blocks - bfree) * bsize,
+    available: bavail * bsize,
+  };
+  return [
+    { unit: 1, ...bytes },
+    { unit: 2, total: files, used: files - ffree, available: ffree },
+  ];
 }
 
 function isMounted(path: string): boolean {
@@ -96,14 +106,10 @@ function isMounted(path: string): boolean {
 }
 
 /** A volume that nobody has made a file system on. */
-function isBlank(file: string): boolean {
+async function isBlank(device: string): Promise<boolean> {
+  await using file = await open(device, 'r');
   const start = Buffer.alloc(64 * 1024);
-  const descriptor = openSync(file, 'r');
-  try {
-    readSync(descriptor, start, 0, start.length, 0);
-  } finally {
-    closeSync(descriptor);
-  }
+  await file.read(start, 0, start.length, 0);
   return start.every((byte) => byte === 0);
 }
 

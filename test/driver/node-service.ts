@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FaultTable } from './faults.ts';
-import { conditionOf, healthOf, saidOf, storageHealthOf } from './health.ts';
 import type { MountTable } from './mount-table.ts';
+import { healthHandlers } from './node-health.ts';
 import { NodePath } from './node-path.ts';
 import { CsiError, required } from './reply.ts';
 import type { Handlers } from './services.ts';
@@ -88,36 +88,13 @@ export function nodeHandlers(options: NodeOptions): Handlers {
       rmSync(target, { recursive: true, force: true });
       return {};
     },
-    ...healthHandlers(options, path),
+    ...healthHandlers({
+      ...options,
+      path,
+      usageAt: (volumePath, handle) => (mounts.handleAt(volumePath) === handle ? usage : undefined),
+    }),
   };
 }
 
 const totalBytes = 64 * 1024 * 1024;
 const usage = [{ unit: 1, total: totalBytes, used: 0, available: totalBytes }];
-
-/** In both generations of CSI, each only where the driver says that it can. */
-function healthHandlers({ capabilities, mounts, faults }: NodeOptions, path: NodePath): Handlers {
-  const said = async (handle: string) =>
-    saidOf(faults.lies, handle, await path.volumeHealth(handle));
-  return {
-    NodeGetVolumeStats: async (request) => {
-      const handle = required(request, 'volume_id');
-      const volumePath = required(request, 'volume_path');
-      if (mounts.handleAt(volumePath) !== handle) {
-        throw new CsiError('NOT_FOUND', `no such volume at ${volumePath}`);
-      }
-      if (!capabilities.includes('VOLUME_CONDITION')) return { usage };
-      return { usage, ...conditionOf(await said(handle)) };
-    },
-    ...(capabilities.includes('GET_VOLUME_HEALTH') && {
-      NodeGetVolumeHealth: async (request) => {
-        const handle = required(request, 'volume_id');
-        return { volume_health: healthOf(handle, await said(handle)) };
-      },
-    }),
-    ...(capabilities.includes('GET_STORAGE_HEALTH') && {
-      NodeGetStorageHealth: async () =>
-        storageHealthOf(faults.lies.storage ?? (await path.storageHealth())),
-    }),
-  };
-}

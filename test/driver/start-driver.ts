@@ -114,16 +114,10 @@ function handlersOf(options: DriverOptions, faults: FaultTable): Handlers {
 function nodeHandlersOf(nodeId: string, options: DriverOptions, faults: FaultTable): Handlers {
   const { arrayNbd = '', nodeCapabilities: capabilities = defaultNodeCapabilities } = options;
   const { blockLayer, mountinfoFile = '', pathDeadlineMs } = options;
+  const common = { nodeId, arrayNbd, capabilities, faults, pathDeadlineMs };
   return blockLayer === undefined
-    ? nodeHandlers({
-        nodeId,
-        arrayNbd,
-        capabilities,
-        mounts: new MountTable(mountinfoFile),
-        faults,
-        pathDeadlineMs,
-      })
-    : mountingNodeHandlers({ nodeId, arrayNbd, capabilities, blockLayer });
+    ? nodeHandlers({ ...common, mounts: new MountTable(mountinfoFile) })
+    : mountingNodeHandlers({ ...common, blockLayer });
 }
 
 function unimplemented(method: string): Handler {

@@ -1,16 +1,16 @@
 /**
  * What a kernel with an NBD, iSCSI or NVMe initiator is on other machines: turns exports of the
- * array into files that a loop device can be put on, by nbdfuse. It belongs to the machine and not
- * to the driver, so that disks outlive the driver's pod.
+ * array into block devices, by nbdfuse and a loop device on it. It belongs to the machine and not to
+ * the driver, so that disks outlive the driver's pod.
  * `node block-layer.ts --folder F`: HTTP on the unix socket F/socket, `PUT /<export>` with
- * `{"array": "host:port"}` answers `{"file": "..."}`, `DELETE /<export>` gives it up.
+ * `{"array": "host:port"}` answers `{"device": "/dev/loop3"}`, `DELETE /<export>` gives it up.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { eventually } from '../machine/eventually.ts';
 
 const { values } = parseArgs({ options: { folder: { type: 'string', default: '' } } });
@@ -20,6 +20,7 @@ interface Disk {
   readonly ended: Promise<void>;
 }
 
+const run = promisify(execFile);
 const disks = new Map<string, Disk>();
 
 function folderOf(name: string): string {
@@ -48,7 +49,10 @@ async function attach(name: string, array: string): Promise<string> {
     withinMs: 10_000,
     everyMs: 20,
   });
-  return file;
+  // Not `mount -o loop`: that asks every loop device of the computer what lies behind it, and hangs
+  // where that is on a machine that hangs.
+  const { stdout } = await run('losetup', ['--find', '--show', file]);
+  return stdout.trim();
 }
 
 async function detach(name: string): Promise<void> {
@@ -63,7 +67,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
   const name = decodeURIComponent((request.url ?? '').slice(1));
   if (request.method === 'PUT') {
     const { array = '' } = (await json(request)) as { readonly array?: string };
-    response.end(JSON.stringify({ file: await attach(name, array) }));
+    response.end(JSON.stringify({ device: await attach(name, array) }));
   } else {
     await detach(name);
     response.end('{}');

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -30,6 +30,8 @@ describe('the image that is built without an engine', () => {
 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'image-'));
+    // The cache is primed as another user, who must be able to come here.
+    chmodSync(folder, 0o755);
     const archive = join(folder, 'image.tar');
     execFileSync(process.execPath, ['build/oci-image.ts', archive, 'example.test/it:1']);
     execFileSync('tar', ['--extract', `--directory=${folder}`, `--file=${archive}`]);

@@ -18,7 +18,7 @@ export const imageNames = {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** What the test driver runs. */
-const tools = ['/bin/mount', '/bin/umount', '/sbin/mkfs.ext4'];
+const tools = ['/bin/mount', '/bin/umount', '/sbin/losetup', '/sbin/mkfs.ext4'];
 /** Where its programs are in the image: as in the repository, because they look for their .proto. */
 const programs = {
   driver: 'test/driver/main.ts',

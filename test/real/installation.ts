@@ -11,35 +11,61 @@ export const driverName = 'test.csi-failover.io';
 export const driverNamespace = 'csi-test-driver';
 export const controllerName = 'csi-test-driver-controller';
 export const agentsName = 'csi-test-driver-node';
+/** The DaemonSet of agents that stand alone. */
+export const standaloneName = 'csi-failover-node-agent';
 
-const example = fileURLToPath(new URL('../../manifests/examples/test-driver', import.meta.url));
+const examples = new URL('../../manifests/examples/', import.meta.url);
 const containers = '/spec/template/spec/containers';
 
-/** An installation of the example on a bed. */
+/**
+ * `sidecar`: csi-failover beside the driver, in its Deployment and its DaemonSet; `standalone`: the
+ * agents in a DaemonSet of their own; `none`: the driver alone.
+ */
+export type Variant = 'sidecar' | 'standalone' | 'none';
+
+/** An installation of an example on a bed. */
 export class Installation {
   readonly #bed: RealBed;
   readonly #folder: string;
-  /** Whether csi-failover is beside the driver. */
-  readonly #guarded: boolean;
+  readonly #variant: Variant;
 
-  private constructor(bed: RealBed, folder: string, guarded: boolean) {
+  private constructor(bed: RealBed, folder: string, variant: Variant) {
     this.#bed = bed;
     this.#folder = folder;
-    this.#guarded = guarded;
+    this.#variant = variant;
   }
 
   /** `kubectl apply -k`; resolves when a leader leads and has a heartbeat of every machine. */
-  static async apply(bed: RealBed, guarded = true): Promise<Installation> {
+  static async apply(bed: RealBed, variant: Variant = 'sidecar'): Promise<Installation> {
     const folder = join(realpathSync(bed.folder), 'installation');
     mkdirSync(folder, { recursive: true });
     writeFileSync(
       join(folder, 'kustomization.yaml'),
-      JSON.stringify(kustomization(folder, guarded)),
+      JSON.stringify(kustomization(folder, variant)),
     );
-    const installation = new Installation(bed, folder, guarded);
+    const installation = new Installation(bed, folder, variant);
     await bed.cluster.kubectl(['apply', '-k', folder]);
     await installation.ready();
     return installation;
+  }
+
+  /** Takes back what was changed by hand. */
+  async again(): Promise<void> {
+    await this.#bed.cluster.kubectl(['apply', '-k', this.#folder]);
+    await this.rolledOut();
+  }
+
+  /** Resolves when every pod is of the newest template, and ready. */
+  async rolledOut(): Promise<void> {
+    const names = [agentsName, ...(this.#variant === 'standalone' ? [standaloneName] : [])];
+    for (const object of [
+      `deployment/${controllerName}`,
+      ...names.map((name) => `daemonset/${name}`),
+    ]) {
+      const where = ['--timeout=180s', `--namespace=${driverNamespace}`];
+      await this.#bed.cluster.kubectl(['rollout', 'status', object, ...where]);
+    }
+    await this.ready();
   }
 
   /** Everything is rolled out, registered and watched. */
@@ -60,7 +86,7 @@ export class Installation {
   }
 
   async remove(): Promise<void> {
-    await this.#bed.cluster.kubectl(['delete', '-k', this.#folder]);
+    await this.#bed.cluster.kubectl(['delete', '-k', this.#folder, '--timeout=90s']);
   }
 
   #isReady(): boolean {
@@ -72,22 +98,23 @@ export class Installation {
     const known = machines.every(({ name }) => {
       const drivers = watch.find('csinodes', name)?.spec.drivers ?? [];
       const lease = watch.find('leases', heartbeatLease(driverName, name), driverNamespace);
-      const beats = !this.#guarded || lease !== undefined;
+      const beats = this.#variant === 'none' || lease !== undefined;
       return drivers.some((driver) => driver.name === driverName) && beats;
     });
-    const led = !this.#guarded || this.leaderNode() !== undefined;
-    return ready.length === machines.length + 2 && known && led;
+    const led = this.#variant === 'none' || this.leaderNode() !== undefined;
+    const perMachine = this.#variant === 'standalone' ? 2 : 1;
+    return ready.length === perMachine * machines.length + 2 && known && led;
   }
 }
 
 /** Where the array is, and what the driver needs of the machine to mount what it serves. */
-function kustomization(folder: string, guarded: boolean): object {
+function kustomization(folder: string, variant: Variant): object {
+  const example = variant === 'standalone' ? 'standalone-agent' : 'test-driver';
   const place = { name: 'block-layer', mountPath: '/run/block-layer' };
-  const bootId = '/proc/sys/kernel/random/boot_id';
   return {
     apiVersion: 'kustomize.config.k8s.io/v1beta1',
     kind: 'Kustomization',
-    resources: [relative(folder, example)],
+    resources: [relative(folder, fileURLToPath(new URL(example, examples)))],
     patches: [
       patch('Deployment', controllerName, [
         replace(`${containers}/0/args/3`, `--array-admin=${arrayAddresses.admin}`),
@@ -99,21 +126,38 @@ function kustomization(folder: string, guarded: boolean): object {
         add(`${containers}/0/volumeMounts/-`, { name: 'devices', mountPath: '/dev' }),
         add('/spec/template/spec/volumes/-', hostPath(place.name, place.mountPath)),
         add('/spec/template/spec/volumes/-', hostPath('devices', '/dev')),
-        // A container sees the boot id of the kernel, which here all machines share, and which
-        // outlives them.
-        add(`${containers}/2/args/-`, '--boot-id-file=/machine/boot_id'),
-        add(`${containers}/2/volumeMounts/-`, { name: 'boot-id', mountPath: '/machine/boot_id' }),
-        add('/spec/template/spec/volumes/-', hostPath('boot-id', bootId, 'File')),
       ]),
-      // csi-failover is the last container of both.
-      ...(guarded
-        ? []
-        : [
-            patch('Deployment', controllerName, [{ op: 'remove', path: `${containers}/2` }]),
-            patch('DaemonSet', agentsName, [{ op: 'remove', path: `${containers}/2` }]),
-          ]),
+      ...ours(variant),
     ],
   };
+}
+
+/** csi-failover is the last of the three containers where it stands beside the driver. */
+function ours(variant: Variant): readonly object[] {
+  switch (variant) {
+    case 'sidecar':
+      return [patch('DaemonSet', agentsName, bootId(2))];
+    case 'standalone':
+      return [patch('DaemonSet', standaloneName, bootId(0))];
+    case 'none':
+      return [
+        patch('Deployment', controllerName, [{ op: 'remove', path: `${containers}/2` }]),
+        patch('DaemonSet', agentsName, [{ op: 'remove', path: `${containers}/2` }]),
+      ];
+  }
+}
+
+/** A container sees the boot id of the kernel, which here all machines share and which outlives them. */
+function bootId(container: number): readonly object[] {
+  const place = { name: 'boot-id', mountPath: '/machine/boot_id' };
+  return [
+    add(`${containers}/${container}/args/-`, `--boot-id-file=${place.mountPath}`),
+    add(`${containers}/${container}/volumeMounts/-`, place),
+    add(
+      '/spec/template/spec/volumes/-',
+      hostPath(place.name, '/proc/sys/kernel/random/boot_id', 'File'),
+    ),
+  ];
 }
 
 function patch(kind: string, name: string, operations: readonly object[]): object {

@@ -16,7 +16,7 @@ import {
 import type { Pod } from '../model/objects.ts';
 import type { Mark } from '../scenarios/bed-stage.ts';
 import { leftOvers, marksIn, movesIn } from '../scenarios/traces.ts';
-import { driverName, Installation } from './installation.ts';
+import { driverName, Installation, type Variant } from './installation.ts';
 import { RealBed, type RealBedOptions } from './real-bed.ts';
 import { checkVolume, type VolumeState } from './volume-check.ts';
 import { realWorkloadObject } from './workload.ts';
@@ -32,8 +32,8 @@ export function labelled(name: string, more: Partial<WorkloadPlan> = {}): Worklo
 }
 
 export interface StageOptions extends RealBedOptions {
-  /** False: a stock cluster with the driver alone, without csi-failover. */
-  readonly protected?: boolean;
+  /** Default: csi-failover beside the driver. */
+  readonly variant?: Variant;
 }
 
 /** A bed with the worked example installed, and the questions that scenarios ask of it. */
@@ -46,7 +46,7 @@ export class RealStage implements AsyncDisposable {
   static async open(name: string, options: StageOptions = {}): Promise<RealStage> {
     const bed = await RealBed.start(options);
     try {
-      return new RealStage(name, bed, await Installation.apply(bed, options.protected ?? true));
+      return new RealStage(name, bed, await Installation.apply(bed, options.variant));
     } catch (error: unknown) {
       bed.saveLogs(folderOf(name));
       await bed[Symbol.asyncDispose]();
@@ -158,12 +158,12 @@ export class RealStage implements AsyncDisposable {
   }
 
   /** Waits until a write of this machine to the plan's volume was refused. */
-  async refused(plan: WorkloadPlan, machine: string): Promise<void> {
+  async refused(plan: WorkloadPlan, machine: string, since = 0): Promise<void> {
     await eventually(
       async () =>
         (await this.bed.array.journal()).some(
-          ({ handle, nodeId, accepted }) =>
-            handle === volumeHandle(plan) && nodeId === machine && !accepted,
+          ({ handle, nodeId, accepted, time }) =>
+            handle === volumeHandle(plan) && nodeId === machine && !accepted && time >= since,
         ),
       { what: `a write of ${machine} for ${plan.name} to be refused`, withinMs: 20_000 },
     );
@@ -199,6 +199,16 @@ export class RealStage implements AsyncDisposable {
     );
   }
 
+  /** Sentences about what is wrong with the plan's volume; empty: all is whole. Ends the workload. */
+  async damage(plan: WorkloadPlan): Promise<readonly string[]> {
+    const { complaints, contiguous, records, lost } = await this.inspect(plan);
+    return [
+      ...(complaints === '' ? [] : [`e2fsck: ${complaints}`]),
+      ...(contiguous === records ? [] : [`${records} records, of which ${contiguous} in a row`]),
+      ...(lost === 0 ? [] : [`${lost} acknowledged records are lost`]),
+    ];
+  }
+
   /** Ends the workload as a person does, and looks at what it leaves on its volume. */
   async inspect(plan: WorkloadPlan): Promise<VolumeState> {
     const place = { namespace: plan.namespace, name: plan.name };
@@ -213,7 +223,11 @@ export class RealStage implements AsyncDisposable {
     });
     const file = join(this.bed.folder, `${volumeHandle(plan)}.img`);
     await this.bed.array.save(volumeHandle(plan), file);
-    return checkVolume(file);
+    const journal = await this.bed.array.journal();
+    return checkVolume(
+      file,
+      journal.filter(({ handle }) => handle === volumeHandle(plan)),
+    );
   }
 
   /** Ends everything and keeps logs and Events. */

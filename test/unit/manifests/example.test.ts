@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { loadYaml } from '@kubernetes/client-node';
 import type { Config } from '../../../src/shared/config.ts';
-import { driverLabel } from '../../../src/shared/names.ts';
+import { driverLabel, enabledLabel } from '../../../src/shared/names.ts';
 import { readConfig } from '../../../src/shared/read-config.ts';
 import {
   type Container,
@@ -35,7 +35,7 @@ describe.each(kustomizations)('kustomization %s', (folder) => {
 });
 
 it('every manifest is used by a kustomization', () => {
-  const used = usedFiles(example);
+  const used = kustomizations.flatMap(usedFiles);
   const unused = globSync('manifests/**/*.yaml').filter((file) => !used.includes(file));
   expect(unused).toEqual([]);
 });
@@ -193,6 +193,24 @@ function placeOf(probe: Probe | undefined, { ports = [] }: Container): string {
   return `${host}:${number}`;
 }
 
+describe('the agent that stands alone', () => {
+  const alone = objectsOf('manifests/examples/standalone-agent').find(
+    ({ kind, metadata }) => kind === 'DaemonSet' && metadata.name === 'csi-failover-node-agent',
+  );
+  const pod = alone?.spec?.template?.spec;
+  const { pod: beside } = workload('DaemonSet');
+
+  it('is the sidecar, without the driver', () => {
+    expect(pod?.containers).toEqual([container(beside, 'csi-failover')]);
+    const needed = beside.volumes.filter(({ name }) =>
+      container(beside, 'csi-failover').volumeMounts.some((mount) => mount.name === name),
+    );
+    expect(pod?.volumes).toEqual(needed);
+    const { containers: _, volumes: __, ...rest } = beside;
+    expect(pod).toMatchObject(rest);
+  });
+});
+
 describe('the controller Deployment', () => {
   const { pod, replicas } = workload('Deployment');
 
@@ -207,10 +225,22 @@ describe('the controller Deployment', () => {
     }
   });
 
+  it('keeps a replica when nodes are drained', () => {
+    const budget = objectsOf(example).find(({ kind }) => kind === 'PodDisruptionBudget');
+    const template = workloads.find(({ kind }) => kind === 'Deployment')?.spec.template;
+    expect(budget?.spec?.maxUnavailable).toBe(1);
+    expect(budget?.spec?.selector?.matchLabels).toEqual(template?.metadata.labels);
+  });
+
   it('has the attacher, without which nothing is ever unpublished', () => {
     const attacher = container(pod, 'attacher');
     expect(attacher.args).toContain('--leader-election');
   });
+});
+
+it('the example workload asks to be protected', () => {
+  const [ledger] = objectsOf('manifests/examples/workload');
+  expect(ledger?.spec?.template?.metadata.labels).toMatchObject({ [enabledLabel]: 'true' });
 });
 
 describe('the node DaemonSet', () => {

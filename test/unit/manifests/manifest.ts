@@ -33,6 +33,9 @@ export interface Subject {
 export interface Workload {
   readonly replicas?: number;
   readonly attachRequired?: boolean;
+  /** Of a PodDisruptionBudget. */
+  readonly maxUnavailable?: number;
+  readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
   readonly template?: {
     readonly metadata: { readonly labels: Readonly<Record<string, string>> };
     readonly spec: PodSpec;
