@@ -4,6 +4,7 @@
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { keepCompiled } from '../machine/compile-cache.ts';
 import { startArray } from './start-array.ts';
 
 const { values } = parseArgs({
@@ -14,4 +15,5 @@ const { values } = parseArgs({
 });
 const { adminAddress, nbdAddress } = await startArray(values);
 process.stdout.write(`${JSON.stringify({ admin: adminAddress, nbd: nbdAddress })}\n`);
+keepCompiled();
 process.once('SIGTERM', () => process.exit(0));

@@ -7,6 +7,7 @@
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { keepCompiled } from '../machine/compile-cache.ts';
 import type { DriverOptions } from './start-driver.ts';
 import { startDriver } from './start-driver.ts';
 
@@ -49,6 +50,7 @@ const options: DriverOptions = {
 };
 await startDriver(options);
 process.stdout.write('ready\n');
+keepCompiled();
 process.once('SIGTERM', () => process.exit(0));
 
 function words(list: string): string[] {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { compileCache } from './compile-cache.ts';
 import { eventually } from './eventually.ts';
 import { ManagedProcess } from './process.ts';
 import type { Endpoint } from './proxy.ts';
@@ -21,6 +22,7 @@ export async function startArrayProcess(
       name: 'array',
       command: process.execPath,
       args: [fileURLToPath(new URL('../array/main.ts', import.meta.url))],
+      env: compileCache,
       logFile: join(folder, 'array.log'),
       runId,
     }),

@@ -11,6 +11,7 @@ import type { ControlPlane, ControlPlaneOptions } from '../model/control-plane.t
 import type { Store } from '../model/store.ts';
 import { ApiClient } from './api-client.ts';
 import { type ArrayAddresses, startArrayProcess } from './array-process.ts';
+import { compileCache } from './compile-cache.ts';
 import { ControllerReplica } from './controller-replica.ts';
 import { eventually } from './eventually.ts';
 import type { Change, Foundation, LayFoundation, Site } from './foundation.ts';
@@ -160,7 +161,8 @@ export class MachineBed<F extends Foundation> implements AsyncDisposable {
   async bootAll(withinMs = 60_000): Promise<void> {
     const replicas = this.installations.flatMap((one) => one.replicas);
     await Promise.all(replicas.map((replica) => replica.start()));
-    await Promise.all(this.#machines.map((machine) => machine.boot()));
+    // One after the other: dozens of processes that start at once starve those of other beds.
+    for (const machine of this.#machines) await machine.boot();
     await eventually(() => this.#machines.every(({ name }) => this.#isUp(name)), {
       what: 'all nodes to be Ready with the driver registered',
       withinMs,
@@ -353,6 +355,7 @@ async function startAttacherDriver(
       `--driver-name=${driverName}`,
       `--array-admin=${array.admin}`,
     ],
+    env: compileCache,
     logFile: join(folder, `attacher-driver-${namespace}.log`),
     runId,
   });

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { defaultControllerCapabilities } from '../driver/controller-service.ts';
 import { type DialectName, dialects } from '../driver/dialect.ts';
 import { type Told, writeTold } from '../driver/faults.ts';
+import { compileCache } from './compile-cache.ts';
 import { type ApiAccess, accessThrough } from './api-access.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { ManagedProcess } from './process.ts';
@@ -115,7 +116,7 @@ export class ControllerReplica implements AsyncDisposable {
       name: `${this.name}-${part}`,
       command: process.execPath,
       args,
-      env: { NODE_COMPILE_CACHE: join(this.#options.folder, 'compile-cache') },
+      env: compileCache,
       logFile: join(this.#folder, `${part}.log`),
       runId: this.#options.runId,
     });

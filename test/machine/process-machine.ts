@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Told, writeTold } from '../driver/faults.ts';
 import { type ApiAccess, accessThrough } from './api-access.ts';
+import { compileCache } from './compile-cache.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './free-port.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
@@ -248,13 +249,12 @@ export class ProcessMachine implements Machine {
   #start(part: Part, driver = 0): void {
     const args = this.#command(part, driver);
     if (args === undefined) return;
-    const { name, runId, folder } = this.#options;
+    const { name, runId } = this.#options;
     const child = new ManagedProcess({
       name: `${name}-${partName(part, driver)}`,
       command: process.execPath,
       args,
-      // Starting a dozen processes at once is much of a test's time; they share the compiled code.
-      env: { NODE_COMPILE_CACHE: join(folder, 'compile-cache') },
+      env: compileCache,
       logFile: join(this.#folder('logs'), `${partName(part, driver)}.log`),
       runId,
     });
