@@ -2,7 +2,7 @@ import type { PodView } from '../shared/model.ts';
 import { action } from './actions.ts';
 import { type Situation, movable } from './guards.ts';
 import { podInTrouble } from './notices.ts';
-import { ruleOf, sustainedAt } from './scope.ts';
+import { aloneAt, ruleOf, sustainedAt } from './scope.ts';
 import { type State, memoryOf } from './state.ts';
 import { isVouchedFor, storageWord } from './storage-view.ts';
 import { badVolumes } from './storage-verdict.ts';
@@ -86,7 +86,8 @@ export function weigh(situation: Situation, wanted: Wanted): void {
   const { state, now, nodeName, overview } = situation;
   const candidates = candidatesOn(state, nodeName);
   for (const [handle, trouble] of badVolumes(state, nodeName)) {
-    const lastingAt = sustainedAt(state, memoryOf(state, nodeName), trouble);
+    const lasts = overview.many ? sustainedAt : aloneAt;
+    const lastingAt = lasts(state, memoryOf(state, nodeName), trouble);
     if (now < lastingAt) continue;
     const rule = ruleOf(state, { node: nodeName, handle }, now, overview);
     if (rule.moves === 'move') continue;

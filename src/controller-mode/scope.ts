@@ -79,7 +79,7 @@ function nodeWord(state: State, node: string, handle: string, now: Instant): Vie
   const { status } = trouble.health;
   if (status === 'Unknown' || report?.driver !== 'ok') return 'unknown';
   if (!isBad(trouble.health)) return status === 'Healthy' ? 'good' : 'worse';
-  return now < sustainedAt(state, memory, trouble) ? 'brief' : 'bad';
+  return now < aloneAt(state, memory, trouble) ? 'brief' : 'bad';
 }
 
 /**
@@ -93,6 +93,15 @@ export function sustainedAt(
 ): Instant {
   const since = Math.max(steadySince, heardSince, sources.heartbeats.freshSince);
   return since + policy.unhealthyAfterMs;
+}
+
+/**
+ * When it will have lasted long enough to be this node's own: times in which many nodes had trouble
+ * do not count, since a storage comes back to one after the other.
+ */
+export function aloneAt(state: State, memory: NodeMemory, trouble: Trouble): Instant {
+  const { crowdedAt, policy } = state;
+  return Math.max(sustainedAt(state, memory, trouble), crowdedAt + policy.unhealthyAfterMs);
 }
 
 /** How far the trouble on this node reaches, by what its agent counts. */

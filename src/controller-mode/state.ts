@@ -128,6 +128,8 @@ export interface State {
   /** Nodes that carry the driver; those that report bad volumes; those that see good ones. */
   readonly carriers: Set<string>;
   readonly troubledNodes: Set<string>;
+  /** When more nodes than the storm bound were last seen to report bad volumes. */
+  crowdedAt: Instant;
   readonly seeingNodes: Set<string>;
 }
 
@@ -168,6 +170,7 @@ export function initialState(policy: Policy, now: Instant): State {
     conditions: new Map(),
     carriers: new Set(),
     troubledNodes: new Set(),
+    crowdedAt: Number.NEGATIVE_INFINITY,
     seeingNodes: new Set(),
   };
 }

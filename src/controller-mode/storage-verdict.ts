@@ -1,6 +1,6 @@
 import type { Instant } from '../shared/clock.ts';
 import type { Trouble } from './evidence.ts';
-import { type Overview, isUsable, ruleOf, sustainedAt } from './scope.ts';
+import { type Overview, aloneAt, isUsable, ruleOf, sustainedAt } from './scope.ts';
 import { type State, memoryOf } from './state.ts';
 import { isBadNow, isOver, overAt, troubleWith } from './trouble.ts';
 import { attachmentsOn } from './volumes.ts';
@@ -30,7 +30,8 @@ export function storageFinding(
   const moments: Instant[] = [];
   const lost: { readonly handle: string; readonly since: Instant; readonly all: boolean }[] = [];
   for (const [handle, trouble] of badVolumes(state, node)) {
-    moments.push(sustainedAt(state, memoryOf(state, node), trouble));
+    const memory = memoryOf(state, node);
+    moments.push(sustainedAt(state, memory, trouble), aloneAt(state, memory, trouble));
     const { moves, scope } = ruleOf(state, { node, handle }, now, overview);
     if (moves === 'move')
       lost.push({ handle, since: trouble.since, all: scope !== 'volume-on-node' });

@@ -3,6 +3,7 @@ import { type VolumeHealth, isBad } from '../shared/health.ts';
 import type { NodeReport } from '../shared/record.ts';
 import { readHealth } from './driver-dialect.ts';
 import type { Trouble } from './evidence.ts';
+import { stormBound } from './policy.ts';
 import { type NodeMemory, type State, memoryOf } from './state.ts';
 
 /** Trouble that nobody reports any more is over after that, if somebody sees that all is well. */
@@ -23,11 +24,14 @@ export function observeReport(
   // Most renewals say the same as the last one.
   if (memory.report === report) return;
   memory.report = report;
-  observeVolumes(state, memory, report, now);
+  const healed = observeVolumes(state, memory, report, now);
+  for (const handle of healed) startAnewElsewhere(state, handle, now);
   memory.storage = followed(memory.storage, storageHealth(report), now);
   memory.most = followed(memory.most, countedHealth(report), now);
   const isTroubled = [...memory.troubles.values()].some(isBadNow) || isBadNow(memory.storage);
+  if (isCrowded(state)) state.crowdedAt = now;
   mark(state.troubledNodes, node, isTroubled);
+  if (isCrowded(state)) state.crowdedAt = now;
   mark(state.seeingNodes, node, (report?.volumes?.good ?? 0) > 0);
 }
 
@@ -36,7 +40,8 @@ function observeVolumes(
   { troubles }: NodeMemory,
   report: NodeReport | undefined,
   now: Instant,
-): void {
+): readonly string[] {
+  const healed: string[] = [];
   const named = new Set<string>();
   for (const { handle, ...said } of report?.unhealthy ?? []) {
     named.add(handle);
@@ -48,9 +53,27 @@ function observeVolumes(
   const keepMs = Math.max(flapping.withinMs, policy.cooldownMs);
   for (const [handle, trouble] of troubles) {
     if (named.has(handle)) continue;
+    if (isBadNow(trouble)) healed.push(handle);
     trouble.goneAt ??= now;
     if (now - trouble.goneAt > keepMs) troubles.delete(handle);
   }
+  return healed;
+}
+
+/**
+ * What several nodes have had is not any node's own, and the last of them to get well would look as
+ * if it were: from when it is alone with it, it must last anew.
+ */
+function startAnewElsewhere(state: State, handle: string, now: Instant): void {
+  for (const node of state.troubledNodes) {
+    const trouble = memoryOf(state, node).troubles.get(handle);
+    if (isBadNow(trouble)) trouble.steadySince = now;
+  }
+}
+
+/** The same for the storage as a whole, whoever is not heard any more included. */
+function isCrowded({ troubledNodes, carriers, policy }: State): boolean {
+  return troubledNodes.size > stormBound(policy, carriers.size);
 }
 
 /** Trouble of the whole node; `health` is undefined while there is none. */

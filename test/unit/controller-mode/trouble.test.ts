@@ -163,11 +163,36 @@ describe('what other nodes say', () => {
     const world = lasting();
     world.sick('n2', ['a']);
     expect(scope(world)).toBe('volume-on-node');
+    world.sick('n3', ['b'], 'Degraded');
+    expect(scope(world)).toBe('volume-on-node');
     world.sick('n3', ['b']);
     expect(scope(world)).toBe('backend');
+  });
+
+  it('makes the last one to get well begin anew: a storage comes back to one after the other', () => {
+    const world = lasting();
+    world.sick('n2', ['a']);
+    world.sick('n3', ['b']);
+    world.pass(60_000);
     world.well('n3');
+    world.says('web-0', 'Healthy');
+    expect(scope(world)).toBe('unknown');
+    world.pass(29_999);
+    expect(scope(world)).toBe('unknown');
+    world.pass(1);
     expect(scope(world)).toBe('volume-on-node');
-    world.sick('n3', ['b'], 'Degraded');
+  });
+
+  it('makes one of two with the same volume begin anew when the other is well', () => {
+    const world = lasting();
+    world.attach('web-0', 'n2');
+    world.sick('n2', ['web-0']);
+    world.pass(60_000);
+    expect(scope(world)).toBe('backend');
+    world.well('n2');
+    world.says('web-0', 'Healthy');
+    expect(scope(world)).toBe('unknown');
+    world.pass(30_000);
     expect(scope(world)).toBe('volume-on-node');
   });
 
@@ -176,7 +201,7 @@ describe('what other nodes say', () => {
     world.sick('n2', ['a']);
     world.sick('n3', ['b']);
     world.silent('n3');
-    world.pass(10_000);
+    world.pass(30_000);
     world.says('web-0', 'Healthy');
     expect(scope(world)).toBe('volume-on-node');
   });
