@@ -136,6 +136,22 @@ describe('the product’s CSI client', () => {
     expect([...publishedNodes.keys()].sort()).toEqual(['1', '2']);
   });
 
+  it('hears the health of its volumes by the listing and by name', async () => {
+    const controller = new CsiController({ connection, clock: systemClock, deadlineMs });
+    const { outcome, volumes } = await controller.listHealth();
+    expect(outcome.kind).toBe('Done');
+    expect([...volumes].map(([handle, { status }]) => `${handle} ${status}`)).toEqual([
+      '1 Healthy',
+      '2 Healthy',
+      '3 Healthy',
+    ]);
+    expect((await controller.volumeHealth('1')).health?.status).toBe('Healthy');
+    expect((await controller.volumeHealth('unknown')).outcome).toMatchObject({
+      kind: 'Failed',
+      code: 'NOT_FOUND',
+    });
+  });
+
   it('notices when the driver is gone and when it is back', async () => {
     await mock.kill();
     await eventually(async () => (await probe(connection, deadlineMs)) === 'refused', {
