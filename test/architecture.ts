@@ -44,6 +44,7 @@ const edges = [
   'sources',
   'driver-source',
   'health-source',
+  'protection-source',
   'events',
   'poller',
 ];

@@ -2,7 +2,7 @@ import type { Config } from '../shared/config.ts';
 import { CsiConnection } from '../shared/csi/connection.ts';
 import { CsiController, performCsi } from '../shared/csi/controller.ts';
 import { awaitDriverName } from '../shared/csi/driver-name.ts';
-import { Announcer } from '../shared/announcer.ts';
+import { Announcer, type AnnouncerOptions } from '../shared/announcer.ts';
 import type { Effect, Reply } from '../shared/effect.ts';
 import { type Health, initialHealth, serveConfigured } from '../shared/http.ts';
 import { performKubernetes } from '../shared/kubernetes/client.ts';
@@ -27,6 +27,7 @@ import { controllerMode } from './mode.ts';
 import { perform } from './perform.ts';
 import type { Policy } from './policy.ts';
 import { boundHandles, troubledHandles } from './polled-volumes.ts';
+import { watchProtection } from './protection-source.ts';
 import { createReflectors } from './sources.ts';
 import { type State, initialState } from './state.ts';
 
@@ -118,16 +119,16 @@ async function runFor(parts: Parts): Promise<void> {
   parts.health.isReady = () => Object.values(state.sources).every((source) => source.synced);
   parts.health.isLeadershipHealthy = () =>
     !state.leading || !config.leaderElection || leader.valid();
-  const askingDriver = createDriverSources(parts, { csi, post, state });
+  const lookouts = createLookouts(parts, { csi, post, state, recorder });
   try {
     reconciler.start();
-    askingDriver.start();
+    lookouts.start();
     for (const reflector of reflectors) reflector.start();
     if (config.leaderElection) leader.start();
     else post({ kind: 'Leadership', leading: true, renewal: '' });
     await Promise.race([untilAborted(signal), crash.promise]);
   } finally {
-    askingDriver.stop();
+    lookouts.stop();
     for (const reflector of reflectors) reflector.stop();
     await reconciler.stop();
     announcer.stop();
@@ -152,17 +153,22 @@ function createTransports({ server, config, shell }: Parts): {
   };
 }
 
-/** What is asked of the driver by itself: what it can do, and how its volumes are. */
-function createDriverSources(
+/**
+ * What looks around beside the core: what the driver can do, how its volumes are, and which pods
+ * would not be moved.
+ */
+function createLookouts(
   { config, shell }: Parts,
   {
     csi,
     post,
     state,
+    recorder,
   }: {
     readonly csi: CsiController;
     readonly post: (fact: Fact) => void;
     readonly state: State;
+    readonly recorder: Recorder;
   },
 ): { readonly start: () => void; readonly stop: () => void } {
   const { clock, log } = shell;
@@ -175,14 +181,17 @@ function createDriverSources(
     bound: () => boundHandles(state),
     troubled: troubledHandles(state, () => clock.now()),
   });
-  let stopDriver = (): void => undefined;
+  const record: AnnouncerOptions['record'] = (notice) => recorder.record(notice);
+  const announcer = new Announcer({ record, clock, log });
+  let stops = [(): void => announcer.stop()];
   return {
     start: () => {
-      stopDriver = watchDriver({ csi, clock, log, post });
+      stops.push(watchDriver({ csi, clock, log, post }));
+      stops.push(watchProtection({ state, shell, announcer }));
       health.start();
     },
     stop: () => {
-      stopDriver();
+      for (const stop of stops) stop();
       health.stop();
     },
   };

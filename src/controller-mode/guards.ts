@@ -30,6 +30,8 @@ export interface Situation {
   readonly overview: Overview;
   /** The ids under which the driver knows its nodes: gathered when first asked for. */
   readonly knownNodeIds: () => ReadonlySet<string>;
+  /** Nothing has failed: what would hold, if the node failed on an ordinary day? */
+  readonly isWhatIf?: true;
 }
 
 type Guard = (situation: Situation, pod: PodView) => Hold | undefined;
@@ -66,9 +68,13 @@ export const guards: Readonly<Record<string, Guard>> = {
       : switched(state, pod, 'dry-run', dryRunAnnotation),
 };
 
+/** Guards that hold for a while only, whatever the pod is like. */
+const passing: ReadonlySet<string> = new Set(['storm', 'flapping', 'duplicate-node', 'cooldown']);
+
 /** The first guard that holds this pod, or undefined: it may move. */
 export function firstHold(situation: Situation, pod: PodView): Hold | undefined {
-  for (const guard of Object.values(guards)) {
+  for (const [word, guard] of Object.entries(guards)) {
+    if (situation.isWhatIf === true && passing.has(word)) continue;
     const found = guard(situation, pod);
     if (found !== undefined) return found;
   }

@@ -1,9 +1,10 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { goCodeName } from './go-code-name.ts';
+import type { HealthPicture, HealthProbe } from './health-metrics.ts';
 
 /**
  * Everything that we measure. Labels are bounded: nodes, verdicts, guards, phases and methods; of
- * claims only those in trouble, and not more than a thousand.
+ * pods only the labelled ones, of claims only those in trouble and not more than a thousand.
  */
 export interface Metrics {
   /** One CSI call ended. `code` is the gRPC status code; undefined if there was none. */
@@ -21,6 +22,10 @@ export interface Metrics {
   /** One question for the health of volumes ended, or one pass over a listing of them. */
   healthProbe(probe: HealthProbe): void;
   setHealth(picture: HealthPicture): void;
+  /** The complete picture: labelled pods, and why they would stay; empty: they would be moved. */
+  setProtection(
+    pods: readonly { readonly namespace: string; readonly name: string; readonly reason: string }[],
+  ): void;
   setEventLoopLag(seconds: number): void;
   /** Called before each rendering, to bring gauges up to date only when somebody looks. */
   onScrape(refresh: () => void): void;
@@ -33,30 +38,6 @@ export interface CsiOperation {
   /** In full, as on the wire: `/csi.v1.Node/NodeGetVolumeStats`. */
   readonly method: string;
   readonly code: number | undefined;
-  readonly seconds: number;
-}
-
-/** The complete picture of the health of volumes. */
-export interface HealthPicture {
-  /** Claims whose volume the storage finds in trouble, with its word. */
-  readonly claims: readonly {
-    readonly namespace: string;
-    readonly name: string;
-    readonly status: string;
-  }[];
-  /** How many volumes are bad on a node, by where the trouble lies. */
-  readonly scopes: ReadonlyMap<string, number>;
-  /** Of how many volumes the storage has said anything, and how many it finds bad. */
-  readonly known: number;
-  readonly abnormal: number;
-  /** They are too many to be believed one by one. */
-  readonly isMass: boolean;
-}
-
-export interface HealthProbe {
-  /** The call, without its service. */
-  readonly method: string;
-  readonly result: 'success' | 'error';
   readonly seconds: number;
 }
 
@@ -123,18 +104,13 @@ export function createMetrics(options: MetricsOptions): Metrics {
       probes.total.inc({ method, result });
       probes.duration.observe({ method }, seconds);
     },
-    setHealth: ({ claims, scopes, known, abnormal, isMass }) => {
-      const { status } = probes;
-      status.reset();
-      for (const claim of claims) {
-        const { namespace, name: persistentvolumeclaim } = claim;
-        status.set({ namespace, persistentvolumeclaim, status: claim.status }, 1);
+    setProtection: (pods) => {
+      gauges.isProtected.reset();
+      for (const { namespace, name, reason } of pods) {
+        gauges.isProtected.set({ namespace, pod: name, reason }, reason === '' ? 1 : 0);
       }
-      replace(gauges.scope, 'scope', scopes);
-      gauges.volumes.set({ word: 'known' }, known);
-      gauges.volumes.set({ word: 'abnormal' }, abnormal);
-      gauges.mass.set(isMass ? 1 : 0);
     },
+    setHealth: (picture) => showHealth(picture, gauges, probes.status),
     setEventLoopLag: (seconds) => gauges.lag.set(seconds),
     onScrape: (refresh) => void refreshers.push(refresh),
     render: async () => {
@@ -142,6 +118,21 @@ export function createMetrics(options: MetricsOptions): Metrics {
       return { contentType: registry.contentType, text: await registry.metrics() };
     },
   };
+}
+
+function showHealth(
+  { claims, scopes, known, abnormal, isMass }: HealthPicture,
+  gauges: ReturnType<typeof createGauges>,
+  status: ReturnType<typeof createProbes>['status'],
+): void {
+  status.reset();
+  for (const { namespace, name, status: word } of claims) {
+    status.set({ namespace, persistentvolumeclaim: name, status: word }, 1);
+  }
+  replace(gauges.scope, 'scope', scopes);
+  gauges.volumes.set({ word: 'known' }, known);
+  gauges.volumes.set({ word: 'abnormal' }, abnormal);
+  gauges.mass.set(isMass ? 1 : 0);
 }
 
 /** Names and labels of KEP-1432, so that dashboards made for its monitor fit. */
@@ -205,6 +196,12 @@ function createGauges(registry: Registry) {
     mass: new Gauge({
       name: 'csi_failover_most_volumes_abnormal',
       help: '1 while the storage finds so many volumes bad that none is believed',
+      registers,
+    }),
+    isProtected: new Gauge({
+      name: 'csi_failover_pod_protected',
+      help: '1: this labelled pod would be moved if its node failed now; 0: the guard says why not',
+      labelNames: ['namespace', 'pod', 'reason'] as const,
       registers,
     }),
     lag: new Gauge({

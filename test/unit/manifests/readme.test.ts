@@ -193,9 +193,9 @@ describe('what you see', () => {
   );
 
   it('lists every Event reason', () => {
-    const files = ['notices', 'tell-health'];
+    const files = ['notices', 'tell-health', 'protection'];
     const sources = files.map((file) => readFileSync(`src/controller-mode/${file}.ts`, 'utf8'));
-    const named = /'((?:Failover|MostVolumes|Node|Volume)[A-Z]\w+)'/g;
+    const named = /'((?:Failover|MostVolumes|Node|Volume|NotP|P)(?:[A-Z]|rotected)\w*)'/g;
     const literal = [...sources.join('').matchAll(named)];
     const verdicts = ['Lost', 'KubeletDead', 'StorageLost', 'AgentDown', 'DriverDown'].map(
       (kind) => `Node${kind}`,
