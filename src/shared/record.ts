@@ -3,7 +3,7 @@
  * on pods: their shapes, and how they are read back without trusting them. JSON in annotations.
  */
 import type { Json, JsonObject } from './effect.ts';
-import { type VolumeHealth, healthStatuses } from './health.ts';
+import { type VolumeHealth, healthStatuses, maxHealthMessage } from './health.ts';
 
 export interface FencedVolume {
   readonly handle: string;
@@ -112,7 +112,10 @@ export function decodeFenceRecord(text: string | undefined): FenceRecord | undef
 
 const maxReportBytes = 8 * 1024;
 
-/** Leaves out as many unhealthy volumes as needed to stay within 8 KiB. */
+/** How much of each message is kept, the first that fits: handles count more than what is said. */
+const messageLengths = [maxHealthMessage, 60, 20, 0];
+
+/** Cuts messages, and then leaves out as many unhealthy volumes as needed to stay within 8 KiB. */
 export function encodeNodeReport(report: NodeReport): string {
   const { bootId, nodeId, unhealthy, clean, ...rest } = report;
   const head = {
@@ -121,10 +124,16 @@ export function encodeNodeReport(report: NodeReport): string {
     nodeID: nodeId,
     ...(clean === undefined ? {} : { clean: { epoch: clean.epoch, bootID: clean.bootId } }),
   };
-  for (let count = unhealthy.length; ; count = Math.floor(count / 2)) {
-    const text = JSON.stringify({ ...head, unhealthy: unhealthy.slice(0, count) });
-    if (count === 0 || utf8Length(text) <= maxReportBytes) return text;
-  }
+  const textOf = (count: number, length: number): string => {
+    const cut = (message: string): string => message.slice(0, length).toWellFormed();
+    const listed = unhealthy.slice(0, count).map((one) => ({ ...one, message: cut(one.message) }));
+    return JSON.stringify({ ...head, unhealthy: listed });
+  };
+  const fits = (text: string): boolean => utf8Length(text) <= maxReportBytes;
+  const whole = messageLengths.map((length) => textOf(unhealthy.length, length)).find(fits);
+  let count = unhealthy.length;
+  while (whole === undefined && count > 0 && !fits(textOf(count, 0))) count = Math.floor(count / 2);
+  return whole ?? textOf(count, 0);
 }
 
 /** Undefined for anything that is not a report; unknown words read as the careful one. */

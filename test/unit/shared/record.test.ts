@@ -17,6 +17,19 @@ describe("an agent's report", () => {
     expect(decodeNodeReport(encodeNodeReport(report))).toEqual(report);
   });
 
+  it('cuts messages before it leaves out a volume, since only named ones can be moved', () => {
+    const unhealthy = Array.from({ length: 60 }, (_, i) => ({
+      handle: `projects/shop/zones/europe-west4-a/disks/pvc-${i}`,
+      status: 'Inaccessible' as const,
+      reason: 'NoPath',
+      message: '\u{1F4BE}'.repeat(90),
+    }));
+    const text = encodeNodeReport({ ...report, unhealthy });
+    expect(new TextEncoder().encode(text).length).toBeLessThanOrEqual(8 * 1024);
+    const handles = decodeNodeReport(text)?.unhealthy.map(({ handle }) => handle);
+    expect(handles).toEqual(unhealthy.map(({ handle }) => handle));
+  });
+
   it('leaves out volumes rather than exceed 8 KiB, and counts them nevertheless', () => {
     const unhealthy = Array.from({ length: 500 }, (_, i) => ({
       handle: `vol-${i}`,
