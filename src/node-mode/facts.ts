@@ -15,6 +15,9 @@ export type Fact =
   | { readonly kind: 'VolumesUnread' }
   | { readonly kind: 'VolumeAsked'; readonly handle: string; readonly answer: DriverAnswer }
   | StorageAsked
+  | { readonly kind: 'VolumeLookedAt'; readonly handle: string; readonly look: OwnLook }
+  /** The mount table or the kubelet's directory could not be read for our own looks. */
+  | { readonly kind: 'OwnLooksFailed' }
   | MachineInspected
   | HeartbeatAcknowledged
   /** SIGTERM: one last renewal says so, and then nothing is wanted any more. */
@@ -65,7 +68,13 @@ export interface StorageAsked {
   readonly storage: StorageReport | undefined;
 }
 
-/** One line of the mount table, as far as it matters here. */
+/** What one look of our own at a volume came to. */
+export type OwnLook =
+  | { readonly kind: 'Seen'; readonly health: VolumeHealth }
+  /** It did not come back in time. */
+  | { readonly kind: 'Late' };
+
+/** One line of the mount table, as far as it matters for what is left of a volume. */
 export interface Mount {
   readonly mountPoint: string;
   /**
@@ -73,6 +82,19 @@ export interface Mount {
    * the optional fields of mountinfo (proc_pid_mountinfo(5)).
    */
   readonly receives: boolean;
+}
+
+/** The rest of that line. */
+export interface MountEntry extends Mount {
+  /** No other mount of this boot has it, unless this one is gone. */
+  readonly id: string;
+  /** `major:minor`; major 0 where no block device is behind it. */
+  readonly device: string;
+  readonly type: string;
+  /** Of this mount. */
+  readonly options: readonly string[];
+  /** Of the file system, wherever else it is mounted. */
+  readonly superOptions: readonly string[];
 }
 
 /** A volume of this driver that a `vol_data.json` below the kubelet's directory names. */

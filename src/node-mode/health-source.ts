@@ -1,6 +1,6 @@
 import type { Outcome } from '../shared/outcome.ts';
 import type { HealthOffer, VolumePlace } from '../shared/csi/node-health.ts';
-import type { VolumeHealth } from '../shared/health.ts';
+import { isBad, type VolumeHealth } from '../shared/health.ts';
 import type { StorageReport } from '../shared/record.ts';
 import type { Shell } from '../shared/shell.ts';
 import type { DriverAnswer, Fact } from './facts.ts';
@@ -33,6 +33,9 @@ const concurrency = 8;
 /** On average they begin so far apart: many volumes take longer, and are no burst of calls. */
 const gapMs = 50;
 
+/** What is in doubt is asked about so many times in one interval, everything else once. */
+const timesWhenInDoubt = 3;
+
 /** For the kubelet's directory, and beyond the deadline of a call that breaks its word. */
 const localDeadlineMs = 2000;
 
@@ -46,6 +49,9 @@ export class HealthSource {
   readonly #volumes: Look<readonly NodeVolume[]>;
   /** Asked last in the next round, so that they hold up nobody's word but their own. */
   readonly #late = new Set<string>();
+  /** Bad or late at their last turn: whether that lasts is what matters now. */
+  readonly #inDoubt = new Set<string>();
+  #storageInDoubt = false;
 
   constructor(options: HealthSourceOptions) {
     this.#options = options;
@@ -67,33 +73,57 @@ export class HealthSource {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       const begunAt = shell.clock.now();
-      await this.#round();
+      const volumes = await this.#round();
       // A little irregular, so that a cluster does not march in step.
-      const wantedMs = everyMs * (0.9 + 0.2 * shell.random());
-      const pauseMs = Math.max(wantedMs - (shell.clock.now() - begunAt), everyMs / 4);
-      await shell.clock.sleep(pauseMs, signal);
+      const stepMs = (everyMs * (0.9 + 0.2 * shell.random())) / timesWhenInDoubt;
+      for (let step = 1; step <= timesWhenInDoubt; step += 1) {
+        const restMs = begunAt + step * stepMs - shell.clock.now();
+        await shell.clock.sleep(Math.max(restMs, everyMs / 10), signal);
+        if (step < timesWhenInDoubt) await this.#askAgain(volumes);
+      }
     }
   }
 
-  async #round(): Promise<void> {
+  /** What is in doubt, and one volume that is not: is it the driver that keeps silent? */
+  async #askAgain(volumes: readonly NodeVolume[]): Promise<void> {
+    const isDoubted = ({ handle }: NodeVolume): boolean => this.#inDoubt.has(handle);
+    const doubted = volumes.filter(isDoubted);
+    const other = volumes.find((volume) => !isDoubted(volume));
+    await Promise.all([
+      this.#storageInDoubt ? this.#askStorage() : undefined,
+      doubted.length === 0
+        ? undefined
+        : this.#askVolumes(other === undefined ? doubted : [other, ...doubted]),
+    ]);
+  }
+
+  /** Everything there is to ask; returns what can be asked about again. */
+  async #round(): Promise<readonly NodeVolume[]> {
     const { driver } = this.#options;
+    this.#inDoubt.clear();
+    this.#storageInDoubt = false;
     const seen = await this.#volumes.take();
-    if (seen.kind !== 'Answered') return this.#post({ kind: 'VolumesUnread' });
+    if (seen.kind !== 'Answered') {
+      this.#post({ kind: 'VolumesUnread' });
+      return [];
+    }
     const offer = await this.#ask(() => driver.offer());
     const offered = offer.kind === 'Answered' ? offer.result : undefined;
     const handles = seen.result.map(({ handle }) => handle);
     const volumesOffered = offered === undefined ? undefined : offered.volumes !== 'none';
     this.#post({ kind: 'VolumesFound', handles, offered: volumesOffered });
-    if (offered === undefined) return;
+    if (offered === undefined) return [];
     await Promise.all([
       offered.storage ? this.#askStorage() : this.#post(noStorage),
       volumesOffered === true ? this.#askVolumes(seen.result) : undefined,
     ]);
+    return seen.result;
   }
 
   async #askStorage(): Promise<void> {
     const seen = await this.#ask(() => this.#options.driver.storage());
     const storage = seen.kind === 'Answered' ? seen.result.storage : undefined;
+    this.#storageInDoubt = storage?.status === 'unreachable';
     this.#post({ kind: 'StorageAsked', storage });
   }
 
@@ -118,6 +148,9 @@ export class HealthSource {
     const place = { handle, publishPath, stagingPath };
     const answer = answerOf(await this.#ask(() => this.#options.driver.volume(place)));
     if (answer.kind === 'Late') this.#late.add(handle);
+    const isDoubtful = answer.kind === 'Told' ? isBad(answer.health) : answer.kind === 'Late';
+    if (isDoubtful) this.#inDoubt.add(handle);
+    else this.#inDoubt.delete(handle);
     this.#post({ kind: 'VolumeAsked', handle, answer });
   }
 

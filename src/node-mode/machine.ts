@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Machine } from './clean.ts';
 import { readBlockPods, readKubeletVolumes, resolveKubeletDir } from './kubelet-volumes.ts';
+import type { MountEntry } from './facts.ts';
 import { readMounts } from './mounts.ts';
 import { type NodeVolume, nodeVolumes } from './node-volumes.ts';
 
@@ -20,6 +21,24 @@ export async function readMachine(paths: MachinePaths, signal: AbortSignal): Pro
   // Last, so that it is the youngest part of the evidence.
   const mounts = await readMounts(paths.mountinfoFile, signal);
   return { mounts, volumes, kubeletDirs };
+}
+
+/** What our own looks at volumes begin with. Rejects likewise. */
+export async function readVolumesAndMounts(
+  paths: MachinePaths,
+  signal: AbortSignal,
+): Promise<VolumesAndMounts> {
+  const kubeletDirs = await resolveKubeletDir(paths.kubeletDir);
+  const volumes = await readNodeVolumes(paths, signal);
+  const mounts = await readMounts(paths.mountinfoFile, signal);
+  return { volumes, mounts, kubeletDirs };
+}
+
+export interface VolumesAndMounts {
+  readonly volumes: readonly NodeVolume[];
+  readonly mounts: readonly MountEntry[];
+  /** As configured and, last, as the kernel names it. */
+  readonly kubeletDirs: readonly string[];
 }
 
 /** The volumes of the driver that pods of this machine have. Rejects if that cannot be read. */

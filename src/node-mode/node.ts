@@ -14,8 +14,11 @@ import { createAct, createHeartbeat } from './act.ts';
 import type { Action } from './actions.ts';
 import type { Fact } from './facts.ts';
 import { HealthSource } from './health-source.ts';
-import { readMachine, readNodeVolumes } from './machine.ts';
+import { LookPool } from './look-pool.ts';
+import { helperStarter } from './look-process.ts';
+import { readMachine, readNodeVolumes, readVolumesAndMounts } from './machine.ts';
 import { nodeMode } from './mode.ts';
+import { OwnLookSource } from './own-look-source.ts';
 import { type DriverPort, Sources } from './sources.ts';
 import { createState, type NodeState } from './state.ts';
 
@@ -28,9 +31,13 @@ const drainMs = 3000;
 /**
  * Runs the agent of one node until the signal aborts and the last renewal, which says `stopping`,
  * was written. Rejects if it cannot begin (no API server configured, port taken) or if the core
- * broke: then only a new process can be trusted.
+ * broke: then only a new process can be trusted. `command` starts this program.
  */
-export async function runNode(config: Config, shell: Shell): Promise<void> {
+export async function runNode(
+  config: Config,
+  shell: Shell,
+  command: readonly string[],
+): Promise<void> {
   const { clock, random } = shell;
   const server = loadApiServer(config.kubeconfig);
   // Known from the start unless the driver has yet to say it.
@@ -46,7 +53,7 @@ export async function runNode(config: Config, shell: Shell): Promise<void> {
   const http = await serveConfigured(config, shell, health);
   try {
     driverName ||= await awaitDriverName(connection, shell, config.timeoutMs);
-    const parts = { config, shell, driverName, connection, transport, health };
+    const parts = { config, shell, command, driverName, connection, transport, health };
     if (driverName !== '') await runAgent(parts);
   } finally {
     connection.close();
@@ -58,6 +65,7 @@ export async function runNode(config: Config, shell: Shell): Promise<void> {
 interface Parts {
   readonly config: Config;
   readonly shell: Shell;
+  readonly command: readonly string[];
   readonly driverName: string;
   readonly connection: CsiConnection;
   readonly transport: Transport;
@@ -75,16 +83,14 @@ async function runAgent(parts: Parts): Promise<void> {
   parts.health.isReady = () => agent.state.heartbeat.acknowledged !== undefined;
   try {
     agent.reconciler.start();
-    agent.sources.start();
-    agent.health.start();
+    for (const source of agent.sources) source.start();
     await Promise.race([untilAborted(signal), crash.promise]);
     agent.reconciler.post({ kind: 'Stopping' });
     const farewellMs = Math.min(longestFarewellMs, config.lostAfterMs / 2);
     await Promise.race([farewell.promise, clock.sleep(farewellMs, over.signal), crash.promise]);
   } finally {
     over.abort();
-    agent.sources.stop();
-    agent.health.stop();
+    for (const source of agent.sources) source.stop();
     await agent.reconciler.stop();
   }
 }
@@ -97,15 +103,17 @@ interface Ends {
 interface Agent {
   readonly state: NodeState;
   readonly reconciler: Reconciler<NodeState, Fact, Action>;
-  readonly sources: Sources;
-  readonly health: HealthSource;
+  readonly sources: readonly { start(): void; stop(): void }[];
 }
 
 function assemble(parts: Parts, ends: Ends): Agent {
   const { config, shell, driverName, connection, transport } = parts;
   const { clock, log, metrics } = shell;
-  const { heartbeatIntervalMs, mountinfoFile, kubeletDir, bootIdFile } = config;
-  const state = createState({ driverName, heartbeatIntervalMs, sha256Hex }, clock.now());
+  const { heartbeatIntervalMs, mountinfoFile, kubeletDir, bootIdFile, localProbes } = config;
+  const state = createState(
+    { driverName, heartbeatIntervalMs, localProbes, sha256Hex },
+    clock.now(),
+  );
   const post = (fact: Fact): void => reconciler.post(fact);
   const act = createAct({
     clock,
@@ -136,7 +144,39 @@ function assemble(parts: Parts, ends: Ends): Agent {
     driverDeadlineMs: config.timeoutMs,
     post,
   });
-  return { state, reconciler, sources, health: healthSource(parts, post) };
+  const own = localProbes ? [ownLooks(parts, post)] : [];
+  return { state, reconciler, sources: [sources, healthSource(parts, post), ...own] };
+}
+
+/** A look is cheap, and the driver is not asked for it. */
+const looksInOneHealthInterval = 2;
+
+/** What is asked for takes microseconds; two looks in a row must take longer to count. */
+const lookDeadlineMs = 3000;
+
+function ownLooks(
+  { config, shell, driverName, command }: Parts,
+  post: (fact: Fact) => void,
+): { start(): void; stop(): void } {
+  const { kubeletDir, mountinfoFile } = config;
+  const start = helperStarter(command);
+  const pool = new LookPool({ clock: shell.clock, start, deadlineMs: lookDeadlineMs });
+  const source = new OwnLookSource({
+    shell,
+    readMachine: (signal) =>
+      readVolumesAndMounts({ kubeletDir, mountinfoFile, driverName }, signal),
+    pool,
+    everyMs: config.healthIntervalMs / looksInOneHealthInterval,
+    sysDir: '/sys',
+    post,
+  });
+  return {
+    start: () => source.start(),
+    stop: () => {
+      source.stop();
+      pool.stop();
+    },
+  };
 }
 
 function healthSource(

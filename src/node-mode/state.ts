@@ -15,13 +15,17 @@ import type {
 import {
   createVolumeViews,
   forgetDriverWords,
+  forgetOwnWords,
   keepVolumes,
   noteAnswer,
+  noteLook,
   type VolumeViews,
 } from './volume-views.ts';
 
 export interface NodeSettings extends DriverPaths {
   readonly heartbeatIntervalMs: number;
+  /** Whether we look at volumes ourselves. */
+  readonly localProbes: boolean;
 }
 
 /** What this agent knows of its machine. Lost with the process; losing it only delays. */
@@ -87,7 +91,7 @@ export function createState(settings: NodeSettings, now: Instant): NodeState {
     driver: undefined,
     nodeId: '',
     kubelet: { seenOk: false, deadInARow: 0 },
-    views: createVolumeViews(),
+    views: createVolumeViews(settings.localProbes),
     heartbeat: { attempts: 0, sentAt: undefined, result: 'unanswered', acknowledged: undefined },
     fence: undefined,
     inspection: undefined,
@@ -118,6 +122,10 @@ export function observe(state: NodeState, fact: Fact, now: Instant): void {
     case 'StorageAsked':
       if (state.driver === 'ok') state.views.storage = fact.storage;
       return;
+    case 'VolumeLookedAt':
+      return noteLook(state.views, fact, now);
+    case 'OwnLooksFailed':
+      return forgetOwnWords(state.views, now);
     case 'MachineInspected':
       return judge(state, fact);
     case 'HeartbeatAcknowledged':
@@ -201,6 +209,7 @@ function resultOf(outcome: Outcome): HeartbeatHistory['result'] {
 function startOver(state: NodeState, now: Instant): void {
   state.kubelet.deadInARow = 0;
   forgetDriverWords(state.views, now);
+  forgetOwnWords(state.views, now);
   if (state.fence !== undefined) state.fence = { ...state.fence, knownSince: now };
   forgetInspections(state);
 }

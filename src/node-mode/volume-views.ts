@@ -6,7 +6,7 @@
 import type { Instant } from '../shared/clock.ts';
 import { isBad, type VolumeHealth, worstHealth } from '../shared/health.ts';
 import type { StorageReport, UnhealthyVolume, VolumeCount } from '../shared/record.ts';
-import type { DriverAnswer } from './facts.ts';
+import type { DriverAnswer, OwnLook } from './facts.ts';
 
 /** Lost on a restart of the agent; then it only takes longer to see trouble. */
 export interface VolumeViews {
@@ -15,7 +15,7 @@ export interface VolumeViews {
   /** Whether the driver offers to tell of volumes. */
   askedOfDriver: boolean;
   /** Whether we look ourselves. */
-  ownLooks: boolean;
+  readonly ownLooks: boolean;
   storage: StorageReport | undefined;
   /** When the driver last answered a question about health, whatever it said. */
   answeredAt: Instant;
@@ -32,12 +32,17 @@ interface VolumeView {
   lateAt: readonly [Instant, Instant];
   /** Undefined until we looked. */
   own: VolumeHealth | undefined;
+  /** Our own looks in a row that did not come back in time. */
+  ownLateInARow: number;
   /** As it stands in the report. */
   told: VolumeHealth;
 }
 
 /** So many questions without an answer, and the volume counts as hung. */
 const hungAfterLate = 3;
+
+/** So many looks of our own that did not come back: a disk may be busy for the time of one. */
+const hungAfterOwnLate = 2;
 
 /** A text that differs at every look must not make the report differ at every look. */
 const textsEveryMs = 30_000;
@@ -48,11 +53,11 @@ const unknown = (reason: string, message = ''): VolumeHealth => ({
   message,
 });
 
-export function createVolumeViews(): VolumeViews {
+export function createVolumeViews(ownLooks: boolean): VolumeViews {
   return {
     volumes: new Map(),
     askedOfDriver: false,
-    ownLooks: false,
+    ownLooks,
     storage: undefined,
     answeredAt: Number.NEGATIVE_INFINITY,
     textsAt: Number.NEGATIVE_INFINITY,
@@ -72,6 +77,7 @@ export function keepVolumes(views: VolumeViews, handles: readonly string[]): voi
       lateInARow: 0,
       lateAt: [0, 0],
       own: undefined,
+      ownLateInARow: 0,
       told: unknown('NotSeen'),
     });
   }
@@ -104,12 +110,13 @@ function isOfDriver(answer: DriverAnswer): boolean {
 
 export function noteLook(
   views: VolumeViews,
-  { handle, health }: { readonly handle: string; readonly health: VolumeHealth },
+  { handle, look }: { readonly handle: string; readonly look: OwnLook },
   now: Instant,
 ): void {
   const view = views.volumes.get(handle);
   if (view === undefined) return;
-  view.own = health;
+  view.ownLateInARow = look.kind === 'Late' ? view.ownLateInARow + 1 : 0;
+  view.own = look.kind === 'Seen' ? look.health : ownSilence(view.ownLateInARow);
   tell(views, view, now);
 }
 
@@ -129,6 +136,7 @@ export function forgetDriverWords(views: VolumeViews, now: Instant): void {
 export function forgetOwnWords(views: VolumeViews, now: Instant): void {
   for (const view of views.volumes.values()) {
     view.own = undefined;
+    view.ownLateInARow = 0;
     tell(views, view, now);
   }
 }
@@ -165,6 +173,11 @@ function tell(views: VolumeViews, view: VolumeView, now: Instant): void {
   if (now < views.textsAt + textsEveryMs) return;
   views.textsAt = now;
   for (const other of views.volumes.values()) other.told = wordOf(views, other);
+}
+
+function ownSilence(lateInARow: number): VolumeHealth {
+  if (lateInARow < hungAfterOwnLate) return unknown('NoAnswer');
+  return { status: 'Hung', reason: 'NoAnswer', message: 'the file system does not answer' };
 }
 
 /** The worst of what the driver says and what we see ourselves. */

@@ -27,6 +27,7 @@ export interface Config {
   readonly unhealthyAfterMs: number;
   readonly healthIntervalMs: number;
   readonly listVolumesIntervalMs: number;
+  readonly localProbes: boolean;
   /** A pod that matches any one of these label selectors is protected. */
   readonly podSelectors: readonly string[];
   /** Pods of other namespaces are not moved, whatever their labels; empty: there are no others. */

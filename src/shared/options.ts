@@ -111,6 +111,11 @@ export const optionGroups = {
       byDefault: '1m',
       help: "How often the driver's controller is asked for the health of all its volumes.",
     },
+    'local-probes': {
+      kind: 'boolean',
+      byDefault: 'true',
+      help: 'Agents also look at the volumes themselves: mount, file system and device.',
+    },
   },
   'What may be done about it': {
     'pod-selector': {

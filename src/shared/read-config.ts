@@ -79,6 +79,7 @@ function assemble(read: Reading, { environment, readFile }: Surroundings): Confi
     kubeletLostAfterMs: read.one('kubelet-lost-after', duration, 0),
     unhealthyAfterMs: read.one('unhealthy-after', duration, 0),
     healthIntervalMs: read.one('health-interval', duration, 0),
+    localProbes: read.one('local-probes', boolean, true),
     listVolumesIntervalMs: read.one('list-volumes-interval', duration, 0),
     podSelectors: read.all('pod-selector', selector, ';'),
     namespaces: read.all('namespaces', namespaceName, ','),

@@ -3,6 +3,7 @@
  * on pods: their shapes, and how they are read back without trusting them. JSON in annotations.
  */
 import type { Json, JsonObject } from './effect.ts';
+import { utf8Length } from './utf8.ts';
 import { type VolumeHealth, healthStatuses, maxHealthMessage } from './health.ts';
 
 export interface FencedVolume {
@@ -131,9 +132,10 @@ export function encodeNodeReport(report: NodeReport): string {
   };
   const fits = (text: string): boolean => utf8Length(text) <= maxReportBytes;
   const whole = messageLengths.map((length) => textOf(unhealthy.length, length)).find(fits);
+  if (whole !== undefined) return whole;
   let count = unhealthy.length;
-  while (whole === undefined && count > 0 && !fits(textOf(count, 0))) count = Math.floor(count / 2);
-  return whole ?? textOf(count, 0);
+  while (count > 0 && !fits(textOf(count, 0))) count = Math.floor(count / 2);
+  return textOf(count, 0);
 }
 
 /** Undefined for anything that is not a report; unknown words read as the careful one. */
@@ -242,13 +244,4 @@ function string(json: Json | undefined): string {
 
 function oneOf<T extends string>(json: Json | undefined, words: readonly T[]): T | undefined {
   return words.find((word) => word === json);
-}
-
-function utf8Length(text: string): number {
-  let bytes = 0;
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0;
-    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  }
-  return bytes;
 }

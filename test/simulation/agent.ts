@@ -106,7 +106,12 @@ export class Agent {
     const { driver, heartbeatIntervalMs } = this.#options;
     this.#lives += 1;
     this.#running = true;
-    const settings = { driverName: driver, sha256Hex, heartbeatIntervalMs };
+    const settings = {
+      driverName: driver,
+      sha256Hex,
+      heartbeatIntervalMs,
+      localProbes: false,
+    };
     this.#state = createState(settings, this.#clock.now);
     this.#queue = createWorkQueue();
     this.#mailbox = [{ kind: 'BootIdRead', bootId: this.#options.bootId() }];

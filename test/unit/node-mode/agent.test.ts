@@ -64,6 +64,7 @@ function agent(options: { clock?: FakeClock; fence?: string } = {}) {
       {
         driverName: 'block.example.com',
         heartbeatIntervalMs: intervalMs,
+        localProbes: false,
         sha256Hex: (text) => text,
       },
       clock.now(),

@@ -34,18 +34,19 @@ export class Bench {
   readonly state: NodeState;
   now = 1_000_000;
 
-  constructor() {
+  constructor(localProbes = false) {
     const settings = {
       driverName: 'block.example.com',
       heartbeatIntervalMs: intervalMs,
+      localProbes,
       sha256Hex: (text: string) => `hash-of-${text}`,
     };
     this.state = createState(settings, this.now);
   }
 
   /** An agent that has read its boot id, heard its driver and renewed once. */
-  static running(): Bench {
-    const bench = new Bench();
+  static running(localProbes = false): Bench {
+    const bench = new Bench(localProbes);
     bench.see({ kind: 'BootIdRead', bootId: 'boot-1' });
     bench.see({ kind: 'DriverProbed', word: 'ok', nodeId: 'id-a' });
     bench.renew();

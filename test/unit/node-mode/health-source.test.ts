@@ -102,11 +102,36 @@ describe('rounds over the volumes', () => {
     source.start();
     await clock.advance(everyMs - 1);
     expect(facts).toContainEqual({ kind: 'VolumeAsked', handle: 'v0', answer: { kind: 'Late' } });
+    await clock.advance(1);
     world.asked.length = 0;
-    await clock.advance(everyMs);
+    while (world.asked.length < 20) await clock.advance(100);
     source.stop();
     expect(world.asked.slice(0, 18)).not.toContain('v0');
     expect(world.asked.slice(18, 20)).toEqual(['v0', 'v1']);
+  });
+
+  it('come back sooner to what is in doubt, with one other volume to compare', async () => {
+    const { clock, world, driver, source } = setUp(names(20));
+    const answer = driver.volume.bind(driver);
+    let isBad = true;
+    driver.volume = async (place) => {
+      const answered = await answer(place);
+      const health = { status: 'Inaccessible', reason: '', message: '' } as const;
+      return isBad && place.handle === 'v7' ? { ...answered, health } : answered;
+    };
+    source.start();
+    await clock.advance(3000);
+    world.asked.length = 0;
+    await clock.advance(3000);
+    expect(world.asked).toEqual(['v0', 'v7']);
+    isBad = false;
+    await clock.advance(3000);
+    expect(world.asked).toEqual(['v0', 'v7', 'v0', 'v7']);
+    await clock.advance(3000);
+    world.asked.length = 0;
+    await clock.advance(7000);
+    source.stop();
+    expect(world.asked).toEqual([]);
   });
 
   it('do not wait for a call that breaks its own deadline', async () => {

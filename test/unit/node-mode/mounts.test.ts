@@ -28,7 +28,22 @@ describe('parseMountinfo', () => {
     ['a mount point that was removed', '2 1 0:5 / /a//deleted rw - nfs b rw', '/a//deleted', false],
   ];
   it.each(rows)('reads %s', (_, line, mountPoint, receives) => {
-    expect(parseMountinfo(`${line}\n`)).toEqual([{ mountPoint, receives }]);
+    expect(parseMountinfo(`${line}\n`)).toMatchObject([{ mountPoint, receives }]);
+  });
+
+  it('reads whose file system it is, and what was and is allowed', () => {
+    const line = '97 1 259:3 / /a rw,relatime shared:2 - ext4 /dev/nvme0n1 rw,emergency_ro';
+    expect(parseMountinfo(`${line}\n`)).toEqual([
+      {
+        mountPoint: '/a',
+        receives: true,
+        id: '97',
+        device: '259:3',
+        type: 'ext4',
+        options: ['rw', 'relatime'],
+        superOptions: ['rw', 'emergency_ro'],
+      },
+    ]);
   });
 
   it.each([

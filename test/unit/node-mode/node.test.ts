@@ -63,9 +63,12 @@ function publish(pv: string, volumeHandle: string): void {
   write(`${path}/vol_data.json`, JSON.stringify({ driverName, volumeHandle, specVolID: pv }));
 }
 
-function mountVolume1(): void {
+function mountVolume1(superOptions = 'rw'): void {
   const path = join(folder, 'kubelet/pods/0a-1b/volumes/kubernetes.io~csi/pv-1/mount');
-  write('mountinfo', `${rootMount}2 1 43:1 / ${path} rw shared:2 - ext4 nbd:vol-1 rw\n`);
+  write(
+    'mountinfo',
+    `${rootMount}2 1 43:1 / ${path} rw shared:2 - ext4 nbd:vol-1 ${superOptions}\n`,
+  );
 }
 
 /** An agent in this process; it ends with the test at the latest. */
@@ -93,14 +96,15 @@ function startAgent(more: readonly string[] = [], driver = [`--driver-name=${dri
   });
   if (result.kind !== 'Config') throw new Error(JSON.stringify(result));
   const stop = new AbortController();
-  const ended = runNode(result.config, {
+  const shell = {
     clock: systemClock,
     random: Math.random,
     log: silentLog,
     instance: 'test',
     metrics: createMetrics({ version: 'test', mode: 'node', startedAt: 0 }),
     signal: stop.signal,
-  });
+  };
+  const ended = runNode(result.config, shell, [process.execPath, 'src/main.ts']);
   const agent = { ended, stop: () => stop.abort() };
   agents.push(agent);
   return agent;
@@ -170,6 +174,29 @@ describe('an agent on a machine', () => {
     status = 0;
     await until(() => report()?.volumes?.good === 1);
     expect(report()?.unhealthy).toEqual([]);
+  });
+
+  it('looks at the volumes itself where the driver tells nothing of them', async () => {
+    publish('pv-1', 'vol-1');
+    mkdirSync(join(folder, 'kubelet/pods/0a-1b/volumes/kubernetes.io~csi/pv-1/mount'));
+    mountVolume1();
+    startAgent();
+    await until(() => report()?.volumes?.good === 1);
+    mountVolume1('rw,errors=remount-ro,emergency_ro');
+    await until(() => report()?.volumes?.bad === 1);
+    expect(report()?.unhealthy).toMatchObject([
+      { handle: 'vol-1', status: 'Inaccessible', reason: 'ReadOnly' },
+    ]);
+  });
+
+  it('leaves them alone when told so', async () => {
+    publish('pv-1', 'vol-1');
+    mountVolume1('rw,emergency_ro');
+    startAgent(['--local-probes=false']);
+    await until(() => report()?.driver === 'ok');
+    await renewalsIn(800);
+    expect(report()).toMatchObject({ unhealthy: [] });
+    expect(report()).not.toHaveProperty('volumes');
   });
 
   it('carries the fence record forward and attests when the machine is clean', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { DriverAnswer, Fact } from '../../../src/node-mode/facts.ts';
-import type { HealthStatus } from '../../../src/shared/health.ts';
+import type { DriverAnswer, Fact, OwnLook } from '../../../src/node-mode/facts.ts';
+import type { HealthStatus, VolumeHealth } from '../../../src/shared/health.ts';
 import { Bench, intervalMs } from './bench.ts';
 
 const roundMs = 10_000;
@@ -219,5 +219,83 @@ describe("the node's way to the storage", () => {
     expect(told(at).storage?.status).toBe('unreachable');
     at.see({ kind: 'StorageAsked', storage: undefined });
     expect(told(at).storage).toBeUndefined();
+  });
+});
+
+const healthy: VolumeHealth = { status: 'Healthy', reason: '', message: '' };
+const broken: VolumeHealth = { status: 'Inaccessible', reason: 'EIO', message: '' };
+
+function look(at: Bench, handle: string, seen: OwnLook): void {
+  at.see({ kind: 'VolumeLookedAt', handle, look: seen });
+}
+
+describe('what we see ourselves', () => {
+  const cases: readonly (readonly [DriverAnswer, VolumeHealth, readonly string[]])[] = [
+    [said('Healthy'), broken, ['a Inaccessible']],
+    [said('Inaccessible'), healthy, ['a Inaccessible']],
+    [said('Abnormal'), { status: 'Unknown', reason: 'EACCES', message: '' }, ['a Abnormal']],
+    [said('Abnormal'), { status: 'Hung', reason: 'NoAnswer', message: '' }, ['a Hung']],
+  ];
+
+  it.each(cases)('%j beside %j', (driver, health, unhealthy) => {
+    const at = bench('a');
+    answer(at, 'a', driver);
+    look(at, 'a', { kind: 'Seen', health });
+    expect(told(at).unhealthy).toEqual(unhealthy);
+  });
+
+  it('counts where the driver tells nothing', () => {
+    const at = Bench.running(true);
+    at.see({ kind: 'VolumesFound', handles: ['a', 'b'], offered: false });
+    look(at, 'a', { kind: 'Seen', health: healthy });
+    look(at, 'b', { kind: 'Seen', health: broken });
+    expect(told(at)).toMatchObject({
+      unhealthy: ['b Inaccessible'],
+      volumes: { good: 1, bad: 1, unknown: 0 },
+    });
+  });
+
+  it('hangs only when two looks in a row did not come back', () => {
+    const at = Bench.running(true);
+    at.see({ kind: 'VolumesFound', handles: ['a'], offered: false });
+    look(at, 'a', { kind: 'Late' });
+    expect(told(at)).toMatchObject({ unhealthy: [], volumes: { good: 0, bad: 0, unknown: 1 } });
+    look(at, 'a', { kind: 'Seen', health: healthy });
+    look(at, 'a', { kind: 'Late' });
+    expect(told(at).unhealthy).toEqual([]);
+    look(at, 'a', { kind: 'Late' });
+    expect(told(at).unhealthy).toEqual(['a Hung']);
+    look(at, 'a', { kind: 'Seen', health: healthy });
+    expect(told(at).unhealthy).toEqual([]);
+  });
+
+  it('holds while the driver is silent: the mounts are not the driver', () => {
+    const at = Bench.running(true);
+    at.see({ kind: 'VolumesFound', handles: ['a'], offered: true });
+    look(at, 'a', { kind: 'Seen', health: broken });
+    at.see({ kind: 'DriverProbed', word: 'refused', nodeId: undefined });
+    expect(told(at).unhealthy).toEqual(['a Inaccessible']);
+  });
+
+  it('speaks for a volume about which the driver alone keeps silent', () => {
+    const at = Bench.running(true);
+    at.see({ kind: 'VolumesFound', handles: ['a', 'b'], offered: true });
+    for (let round = 0; round < 4; round += 1) {
+      answer(at, 'b', said('Healthy'));
+      look(at, 'a', { kind: 'Seen', health: healthy });
+      answer(at, 'a', late);
+    }
+    expect(told(at).unhealthy).toEqual([]);
+  });
+
+  it.each<readonly [string, Fact]>([
+    ['when the mount table cannot be read', { kind: 'OwnLooksFailed' }],
+    ['after we did not run for a while', { kind: 'Suspended', gapMs: 60_000 }],
+  ])('is forgotten %s', (_, fact) => {
+    const at = Bench.running(true);
+    at.see({ kind: 'VolumesFound', handles: ['a'], offered: false });
+    look(at, 'a', { kind: 'Seen', health: broken });
+    at.see(fact);
+    expect(told(at)).toMatchObject({ unhealthy: [], volumes: { good: 0, bad: 0, unknown: 1 } });
   });
 });

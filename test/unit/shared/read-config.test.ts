@@ -47,6 +47,7 @@ describe('defaults', () => {
       unhealthyAfterMs: 30_000,
       healthIntervalMs: 10_000,
       listVolumesIntervalMs: 60_000,
+      localProbes: true,
       podSelectors: ['csi-failover.io/enabled=true'],
       fence: 'auto',
       unsafeMoveWithoutFence: false,
