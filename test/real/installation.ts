@@ -3,6 +3,9 @@ import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { heartbeatLease, leaderLease } from '../../src/shared/names.ts';
+import { defaultControllerCapabilities } from '../driver/controller-service.ts';
+import { type DialectName, dialects } from '../driver/dialect.ts';
+import { defaultNodeCapabilities } from '../driver/node-service.ts';
 import { eventually } from '../machine/eventually.ts';
 import { arrayAddresses, type RealBed } from './real-bed.ts';
 
@@ -23,6 +26,13 @@ const containers = '/spec/template/spec/containers';
  */
 export type Variant = 'sidecar' | 'standalone' | 'none';
 
+export interface InstallationOptions {
+  /** Default: csi-failover beside the driver. */
+  readonly variant?: Variant;
+  /** How the driver speaks of the health of volumes; default `health`, the newer one. */
+  readonly dialect?: DialectName;
+}
+
 /** An installation of an example on a bed. */
 export class Installation {
   readonly #bed: RealBed;
@@ -36,12 +46,13 @@ export class Installation {
   }
 
   /** `kubectl apply -k`; resolves when a leader leads and has a heartbeat of every machine. */
-  static async apply(bed: RealBed, variant: Variant = 'sidecar'): Promise<Installation> {
+  static async apply(bed: RealBed, options: InstallationOptions): Promise<Installation> {
+    const { variant = 'sidecar' } = options;
     const folder = join(realpathSync(bed.folder), 'installation');
     mkdirSync(folder, { recursive: true });
     writeFileSync(
       join(folder, 'kustomization.yaml'),
-      JSON.stringify(kustomization(folder, variant)),
+      JSON.stringify(kustomization(folder, variant, options.dialect)),
     );
     const installation = new Installation(bed, folder, variant);
     await bed.cluster.kubectl(['apply', '-k', folder]);
@@ -108,8 +119,10 @@ export class Installation {
 }
 
 /** Where the array is, and what the driver needs of the machine to mount what it serves. */
-function kustomization(folder: string, variant: Variant): object {
+function kustomization(folder: string, variant: Variant, dialect: DialectName = 'health'): object {
   const example = variant === 'standalone' ? 'standalone-agent' : 'test-driver';
+  const nodeCan = [...defaultNodeCapabilities, ...dialects[dialect].node];
+  const controllerCan = [...defaultControllerCapabilities, ...dialects[dialect].controller];
   const place = { name: 'block-layer', mountPath: '/run/block-layer' };
   return {
     apiVersion: 'kustomize.config.k8s.io/v1beta1',
@@ -118,10 +131,12 @@ function kustomization(folder: string, variant: Variant): object {
     patches: [
       patch('Deployment', controllerName, [
         replace(`${containers}/0/args/3`, `--array-admin=${arrayAddresses.admin}`),
+        add(`${containers}/0/args/-`, `--capabilities=${controllerCan.join(',')}`),
       ]),
       patch('DaemonSet', agentsName, [
         replace(`${containers}/0/args/4`, `--array-nbd=${arrayAddresses.nbd}`),
         add(`${containers}/0/args/-`, `--block-layer=${place.mountPath}/socket`),
+        add(`${containers}/0/args/-`, `--node-capabilities=${nodeCan.join(',')}`),
         add(`${containers}/0/volumeMounts/-`, { ...place, mountPropagation: 'HostToContainer' }),
         add(`${containers}/0/volumeMounts/-`, { name: 'devices', mountPath: '/dev' }),
         add('/spec/template/spec/volumes/-', hostPath(place.name, place.mountPath)),

@@ -16,7 +16,7 @@ import {
 import type { Pod } from '../model/objects.ts';
 import type { Mark } from '../scenarios/bed-stage.ts';
 import { leftOvers, marksIn, movesIn } from '../scenarios/traces.ts';
-import { driverName, Installation, type Variant } from './installation.ts';
+import { driverName, Installation, type InstallationOptions } from './installation.ts';
 import { RealBed, type RealBedOptions } from './real-bed.ts';
 import { checkVolume, type VolumeState } from './volume-check.ts';
 import { realWorkloadObject } from './workload.ts';
@@ -31,10 +31,7 @@ export function labelled(name: string, more: Partial<WorkloadPlan> = {}): Worklo
   return unlabelled(name, { labels: { [enabledLabel]: 'true' }, ...more });
 }
 
-export interface StageOptions extends RealBedOptions {
-  /** Default: csi-failover beside the driver. */
-  readonly variant?: Variant;
-}
+export type StageOptions = RealBedOptions & InstallationOptions;
 
 /** A bed with the worked example installed, and the questions that scenarios ask of it. */
 export class RealStage implements AsyncDisposable {
@@ -46,7 +43,7 @@ export class RealStage implements AsyncDisposable {
   static async open(name: string, options: StageOptions = {}): Promise<RealStage> {
     const bed = await RealBed.start(options);
     try {
-      return new RealStage(name, bed, await Installation.apply(bed, options.variant));
+      return new RealStage(name, bed, await Installation.apply(bed, options));
     } catch (error: unknown) {
       bed.saveLogs(folderOf(name));
       await bed[Symbol.asyncDispose]();

@@ -1,14 +1,18 @@
-/** What the suite measured, for the table of the README: `node test/real/results.ts` writes it. */
+/** What the suite measured: `node test/real/results.ts` writes it into README and docs. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import type { Lane, Story } from '../demo/story.ts';
+import { svgTimeline } from '../demo/timeline-svg.ts';
 
 /** The rows, in the order of the table. */
 export const scenarios = [
   'power lost',
   'cut off from the API, storage alive',
   'kubelet dead, containers go on',
+  'its storage path is cut',
+  'its storage hangs',
   'asleep, then awake again',
   'the same, and the array does not revoke',
   'power cycle of seconds',
@@ -20,18 +24,34 @@ export const scenarios = [
 export type Scenario = (typeof scenarios)[number];
 type Results = Partial<Record<Scenario, { stock?: string; ours?: string }>>;
 
-const file = fileURLToPath(new URL('../../.cache/real/results.json', import.meta.url));
-const marks = ['<!-- measured by make e2e-real -->', '<!-- end of what was measured -->'] as const;
+const folder = fileURLToPath(new URL('../../.cache/real/results/', import.meta.url));
 
 export function record(scenario: Scenario, who: 'stock' | 'ours', what: string): void {
-  const results = read();
-  mkdirSync(dirname(file), { recursive: true });
-  const row = { ...results[scenario], [who]: what };
-  writeFileSync(file, JSON.stringify({ ...results, [scenario]: row }, undefined, 2));
+  const results = recorded();
+  keep(
+    'table.json',
+    JSON.stringify({ ...results, [scenario]: { ...results[scenario], [who]: what } }),
+  );
   console.info(`${scenario}: ${who === 'ours' ? 'with csi-failover' : 'stock'}: ${what}`);
 }
 
-function read(): Results {
+/** How a pod fared after the power was gone. */
+export function recordLane(who: 'stock' | 'ours', lane: Lane): void {
+  keep(`${who}.json`, JSON.stringify(lane));
+}
+
+/** What a person sees after a failover. */
+export function recordSight(text: string): void {
+  keep('sight.txt', text);
+}
+
+function keep(name: string, text: string): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, name), text);
+}
+
+function recorded(): Results {
+  const file = join(folder, 'table.json');
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results) : {};
 }
 
@@ -45,10 +65,40 @@ export function table(results: Results): string {
   );
 }
 
+/** Between two comments that name what is there. */
+function replaced(text: string, name: string, content: string): string {
+  const [begin, end] = [`<!-- ${name}, from make e2e-real -->`, `<!-- end of ${name} -->`];
+  const [before = '', rest = ''] = text.split(begin, 2);
+  const [, after] = rest.split(end, 2);
+  if (after === undefined) throw new Error(`the README has no place for ${name}`);
+  return `${before}${begin}\n\n${content}\n\n${end}${after}`;
+}
+
+function drawing(): string {
+  const lanes = ['ours', 'stock'].map(
+    (who) => JSON.parse(readFileSync(join(folder, `${who}.json`), 'utf8')) as Lane,
+  );
+  const ends = lanes.flatMap(({ workloads }) =>
+    workloads.flatMap(({ spans }) => spans.map(({ toMs }) => toMs)),
+  );
+  const story: Story = {
+    title: 'A machine loses its power',
+    subtitle: 'Real kubelets and disks, default settings. Time 0: the power goes.',
+    fromMs: -5_000,
+    toMs: Math.max(...ends),
+    lanes,
+    marks: [{ atMs: 0, label: 'power off' }],
+  };
+  return svgTimeline(story);
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const readme = fileURLToPath(new URL('../../README.md', import.meta.url));
-  const text = readFileSync(readme, 'utf8');
-  const [begin, end] = marks;
-  const [before = '', after = ''] = [text.split(begin)[0], text.split(end)[1]];
-  writeFileSync(readme, `${before}${begin}\n${table(read())}\n${end}${after}`);
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const readme = join(root, 'README.md');
+  const sight = readFileSync(join(folder, 'sight.txt'), 'utf8').trimEnd();
+  let text = readFileSync(readme, 'utf8');
+  text = replaced(text, 'measured', table(recorded()));
+  text = replaced(text, 'seen', `\`\`\`\n${sight}\n\`\`\``);
+  writeFileSync(readme, text);
+  writeFileSync(join(root, 'docs/power-off.svg'), drawing());
 }

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { WriterSummary } from '../array/judge.ts';
 import { RealStage, unlabelled } from './real-stage.ts';
-import { record, type Scenario } from './results.ts';
+import { laneOf } from './lane.ts';
+import { record, recordLane, type Scenario } from './results.ts';
 
 /** How long a person watches. Stock Kubernetes deletes such pods after 6 minutes, and never more. */
 const watchedMs = 120_000;
@@ -43,12 +44,16 @@ const failures: readonly {
 describe('stock Kubernetes with the same driver', () => {
   let stage: RealStage;
   const writers = new Map<string, WriterSummary>();
+  const failedAt = new Map<string, number>();
 
   beforeAll(async () => {
     const machines = [...failures.map(({ name }) => name), 'healthy'];
     stage = await RealStage.open('stock', { machines, variant: 'none' });
     for (const { name } of failures) writers.set(name, await stage.place(unlabelled(name), name));
-    for (const { name, breaks } of failures) await breaks(stage, name);
+    for (const { name, breaks } of failures) {
+      failedAt.set(name, Date.now());
+      await breaks(stage, name);
+    }
     await sleep(watchedMs);
   }, 500_000);
   afterAll(() => stage?.[Symbol.asyncDispose](), 60_000);
@@ -60,5 +65,13 @@ describe('stock Kubernetes with the same driver', () => {
     expect(recent).toBe(goesOn);
     const rest = goesOn ? ', the old one goes on' : '';
     record(scenario, 'stock', `no replacement in ${watchedMs / 60_000} minutes${rest}`);
+    if (scenario !== 'power lost') return;
+    const words = { title: 'stock Kubernetes', summary: 'off-0 does not write again', good: false };
+    const journal = await stage.bed.array.journal();
+    const lane = laneOf(unlabelled(name), failedAt.get(name) ?? 0, journal, {
+      ...words,
+      steps: [],
+    });
+    recordLane('stock', lane);
   });
 });
