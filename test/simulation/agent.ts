@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Action, RenewHeartbeat } from '../../src/node-mode/actions.ts';
 import type { Machine } from '../../src/node-mode/clean.ts';
-import type { DriverWord, Fact, KubeletHealth } from '../../src/node-mode/facts.ts';
+import type { DriverAnswer, DriverWord, Fact, KubeletHealth } from '../../src/node-mode/facts.ts';
 import { nodeMode } from '../../src/node-mode/mode.ts';
 import { createState, type NodeState } from '../../src/node-mode/state.ts';
 import {
@@ -50,6 +50,8 @@ export interface AgentOptions {
   /** What is on the machine now; undefined: the kubelet's directory does not answer. */
   readonly machine: () => Machine | undefined;
   readonly nodeId: () => string;
+  /** What the driver's node service says of the volumes that pods have here. */
+  readonly volumes: () => ReadonlyMap<string, DriverAnswer>;
 }
 
 const stallMs = 2_000;
@@ -171,13 +173,19 @@ export class Agent {
   }
 
   #probe(): void {
-    const { kubelet, bootId, nodeId } = this.#options;
+    const { kubelet, bootId, nodeId, volumes } = this.#options;
     const named = this.driverWord === 'ok' ? nodeId() : undefined;
     this.#mailbox.push(
       { kind: 'DriverProbed', word: this.driverWord, nodeId: named },
       { kind: 'KubeletProbed', health: kubelet() },
       { kind: 'BootIdRead', bootId: bootId() },
     );
+    const answers = volumes();
+    this.#mailbox.push({ kind: 'VolumesFound', handles: [...answers.keys()], offered: true });
+    if (this.driverWord !== 'ok') return;
+    for (const [handle, answer] of answers) {
+      this.#mailbox.push({ kind: 'VolumeAsked', handle, answer });
+    }
   }
 
   #begin(action: Action): void {

@@ -37,6 +37,8 @@ export interface Deed {
 const wellMs = 5_000;
 /** Two heartbeats missed, with whatever a watch and a request may lag behind. */
 const stormSilenceMs = 4_000 + 10_000;
+/** So old may an answer of the storage be that is still believed, with its way to us. */
+const askedAgoMs = 30_000;
 /** A request may be on its way for so long. */
 const underWayMs = 15_000;
 
@@ -175,6 +177,7 @@ function begun(world: World, { replica, action, before, kubeletReadAt }: Deed): 
   const { driver, lostAfterMs } = replica.options.policy;
   const { node, reason } = action;
   const found: string[] = [];
+  if (reason.startsWith('StorageLost')) found.push(...storageLost(world, replica, action));
   if (recordIn(before) !== undefined) found.push(`S5 wrote over the record of ${node}`);
   const { now, checkers } = world;
   const fast = Math.max(1, replica.clock.rate);
@@ -184,14 +187,15 @@ function begun(world: World, { replica, action, before, kubeletReadAt }: Deed): 
     found.push(`S2 ${node} is Lost, and its agent renewed ${now - beat} ms ago`);
   }
   const kubelet = checkers.renewedAt(`kube-node-lease/${node}`);
+  const lives = reason.startsWith('Gone') || reason.startsWith('StorageLost');
   const silentMs = (reason.startsWith('Lost') ? 15_000 : 30_000) / fast;
   const readAt = kubeletReadAt ?? now;
-  const claimsSilence = !reason.startsWith('Gone') && kubelet !== undefined && kubelet < readAt;
+  const claimsSilence = !lives && kubelet !== undefined && kubelet < readAt;
   if (claimsSilence && readAt - kubelet < silentMs - 100) {
     found.push(`S2 ${node} is ${reason}, and its kubelet renewed ${readAt - kubelet} ms before`);
   }
   const since = world.machine(node)?.healthySince(driver);
-  if (!reason.startsWith('Gone') && since !== undefined && now - since > wellMs) {
+  if (!lives && since !== undefined && now - since > wellMs) {
     found.push(`S2 ${node} is ${reason}, and has been well for ${now - since} ms`);
   }
   const others = world.machines.filter(({ name }) => {
@@ -212,6 +216,38 @@ function begun(world: World, { replica, action, before, kubeletReadAt }: Deed): 
   }
   if (others.length + 1 > bound) {
     found.push(`S4 ${others.length + 1} nodes in episode, at most ${bound}`);
+  }
+  return found;
+}
+
+/** S2 for a node that lives: its trouble is long enough, its own, and not the storage's. */
+function storageLost(
+  world: World,
+  { clock, options }: Replica,
+  { node, volumes }: Action & { readonly kind: 'BeginEpisode' },
+): readonly string[] {
+  const { driver, unhealthyAfterMs } = options.policy;
+  const { now } = world;
+  const array = world.array(driver);
+  const since = world.machine(node)?.troubledSince;
+  const sustainedMs = unhealthyAfterMs / Math.max(1, clock.rate);
+  const found: string[] = [];
+  // A report of the trouble may outlive it for as long as nobody has looked again.
+  if (since !== undefined && now - since < sustainedMs - 100) {
+    found.push(`S2 ${node} is StorageLost after ${now - since} ms of trouble`);
+  }
+  const bad = volumes.every(({ handle }) => array.health(handle).status !== 'Healthy');
+  if (bad && array.tellsHealth && now - array.lieSince > askedAgoMs) {
+    found.push(`S2 ${node} is StorageLost, and the storage itself calls its volumes bad`);
+  }
+  // Who has no volume of the driver notices nothing.
+  const troubled = world.machines.filter((machine) => {
+    const uses = machine.machine.machine.published.some((one) => one.driver === driver);
+    return uses && machine.storageCut && now - (machine.troubledSince ?? now) > askedAgoMs;
+  });
+  const bound = Math.max(1, Math.round(world.machines.length * 0.3));
+  if (troubled.length > bound) {
+    found.push(`S4 ${node} is StorageLost, and so are ${troubled.length} nodes`);
   }
   return found;
 }

@@ -13,7 +13,13 @@ export interface DriverPlan {
 }
 
 const quick = { lowMs: 0, highMs: 150 };
-const honest: ArrayKind = { revokes: true, lists: false, revokesLateMs: 0, latency: quick };
+const honest: ArrayKind = {
+  revokes: true,
+  lists: false,
+  health: 'get',
+  revokesLateMs: 0,
+  latency: quick,
+};
 const unpublish: FencePolicy = { kind: 'unpublish', claim: 'The array lets published nodes in.' };
 
 function fencing(name: string, array: ArrayKind): DriverPlan {
@@ -21,9 +27,18 @@ function fencing(name: string, array: ArrayKind): DriverPlan {
 }
 
 export const plainDriver = fencing('plain.csi.test', honest);
-export const listingDriver = fencing('listing.csi.test', { ...honest, lists: true });
+export const listingDriver = fencing('listing.csi.test', {
+  ...honest,
+  lists: true,
+  health: 'list',
+});
 /** Confirms at once and takes its time: only its listing tells the truth. */
-const lateDriver = fencing('late.csi.test', { ...honest, lists: true, revokesLateMs: 8_000 });
+const lateDriver = fencing('late.csi.test', {
+  ...honest,
+  lists: true,
+  health: 'none',
+  revokesLateMs: 8_000,
+});
 const slowDriver = fencing('slow.csi.test', {
   ...honest,
   latency: { lowMs: 500, highMs: 9_000 },

@@ -34,6 +34,7 @@ const losses: readonly string[] = [
   'power-off',
   'reboot',
   'freeze',
+  'storage-cut',
   'kubelet-death',
   'machine-cut-off',
   'zone-lost',

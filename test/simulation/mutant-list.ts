@@ -234,6 +234,34 @@ const evidence: readonly Mutant[] = [
   ),
 ];
 
+/** Bugs that the simulation has found, put back. */
+const relapses: readonly Mutant[] = [
+  inFile('observe-lease')(
+    'outage of everybody taken for silence',
+    'now - renewalSeenAt <= 2 * policy.heartbeatIntervalMs) return;',
+    'now >= renewalSeenAt) return;',
+  ),
+  episode(
+    "withdrawn after another driver's fence",
+    'members.some(({ pod }) => !isFinished(pod) && takenByOthers(situation.state, pod).length > 0)',
+    'members.some(({ pod }) => isFinished(pod) && takenByOthers(situation.state, pod).length < 0)',
+  ),
+];
+
+/** Trouble with volumes, weighed wrongly. */
+const health: readonly Mutant[] = [
+  inFile('scope-rules')(
+    "storage's own bad word not heard",
+    "when: { storage: ['bad'] },\n    scope: 'volume',",
+    "when: { storage: ['bad'], node: ['good'] },\n    scope: 'volume',",
+  ),
+  inFile('scope-rules')(
+    'trouble of a moment moves',
+    "when: { node: ['brief'] },",
+    "when: { node: ['good', 'brief'], storage: ['bad'] },",
+  ),
+];
+
 /** Preconditions dropped. */
 const preconditions: readonly Mutant[] = [
   writeRecord(
@@ -301,6 +329,8 @@ export const mutants: readonly Mutant[] = [
   ...withoutGuards,
   ...steps,
   ...evidence,
+  ...relapses,
+  ...health,
   ...preconditions,
   ...queue,
 ];

@@ -200,7 +200,8 @@ export class Replica {
     this.#inbox = [];
     this.notices = [];
     const { lists: listsPublishedNodes } = array.kind;
-    const capabilities = { publishUnpublish: true, listsPublishedNodes, health: 'none' } as const;
+    const { health } = array.kind;
+    const capabilities = { publishUnpublish: true, listsPublishedNodes, health };
     this.#mailbox = [{ kind: 'Driver', capabilities }];
     this.#elector = new Elector({
       api,
@@ -222,6 +223,36 @@ export class Replica {
     });
     this.#decideAt = 0;
     this.#decidedAt = Number.NEGATIVE_INFINITY;
+    if (health !== 'none') this.#askForHealth(life);
+  }
+
+  /** As health-source.ts does, only more often, because worlds are short. */
+  #askForHealth(life: number): void {
+    const { timeline, prng } = this.options;
+    timeline.later(prng.between(5_000, 15_000), () => {
+      if (this.#lives !== life) return;
+      const { now: beganAt } = this.clock;
+      const said = this.#healthFacts(beganAt);
+      timeline.later(prng.between(0, 1_000), () => {
+        if (this.#lives === life) this.#mailbox.push(...said);
+      });
+      this.#askForHealth(life);
+    });
+  }
+
+  #healthFacts(beganAt: number): readonly Fact[] {
+    const { array, api } = this.options;
+    if (!array.tellsHealth) {
+      const nothing = { code: 'UNAVAILABLE', detail: 'no answer' };
+      return [{ kind: 'HealthUnread', beganAt, handle: '', ...nothing }];
+    }
+    const handles = api.store
+      .all('persistentvolumes')
+      .flatMap(({ spec: { csi } }) => (csi?.driver === array.name ? [csi.volumeHandle] : []));
+    const words = handles.map((handle) => [handle, array.health(handle)] as const);
+    return array.kind.health === 'list'
+      ? [{ kind: 'HealthListed', beganAt, volumes: new Map(words) }]
+      : words.map(([handle, health]) => ({ kind: 'HealthRead', beganAt, handle, health }));
   }
 
   #tellLeadership(): void {

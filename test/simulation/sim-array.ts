@@ -3,6 +3,7 @@
  * time, go on when their client has died, and answer what they like. Who is let in is the model
  * array's business; this decides when it is told.
  */
+import type { DriverCapabilities } from '../../src/controller-mode/facts.ts';
 import type { CsiEffect, Reply } from '../../src/shared/effect.ts';
 import type { VolumeHealth } from '../../src/shared/health.ts';
 import { done, outcomeOfGrpc } from '../../src/shared/outcome.ts';
@@ -16,6 +17,8 @@ export interface ArrayKind {
   readonly revokes: boolean;
   /** LIST_VOLUMES_PUBLISHED_NODES. */
   readonly lists: boolean;
+  /** How its controller service tells the health of volumes. */
+  readonly health: DriverCapabilities['health'];
   /** It says yes and takes the access away up to so much later; only sane with a listing. */
   readonly revokesLateMs: number;
   readonly latency: { readonly lowMs: number; readonly highMs: number };
@@ -41,6 +44,12 @@ export class SimArray implements Driver {
   extraMs = 0;
   /** A listing may be without some of the volumes. */
   listsPartly = false;
+  /** Its management answers no question about health, while volumes go on working. */
+  managementIsOut = false;
+  /** What it says of volumes that are well, or of those that are not. */
+  lie: { readonly about: (handle: string) => boolean; readonly health: VolumeHealth } | undefined;
+  /** Since when it has said that about anything. */
+  lieSince = 0;
   readonly publishedNodes?: (handle: string) => readonly string[] | undefined;
   readonly #timeline: Timeline;
   readonly #prng: Prng;
@@ -65,6 +74,8 @@ export class SimArray implements Driver {
     this.hangs = false;
     this.extraMs = 0;
     this.listsPartly = false;
+    this.managementIsOut = false;
+    this.lie = undefined;
   }
 
   publish(handle: string, nodeId: string): DriverAnswer {
@@ -79,14 +90,27 @@ export class SimArray implements Driver {
   answer(effect: CsiEffect): Reply {
     if (effect.call === 'PublishedNodes') return this.#list(effect.handles);
     const publishedNodes = new Map<string, readonly string[]>();
-    if (this.hangs) return { target: 'csi', outcome: outcomeOfGrpc(4, 'hangs'), publishedNodes };
+    if (!this.tellsHealth) {
+      return { target: 'csi', outcome: outcomeOfGrpc(14, 'no answer'), publishedNodes };
+    }
     const health = this.health(effect.handle);
     return { target: 'csi', outcome: done, publishedNodes, health };
   }
 
+  get tellsHealth(): boolean {
+    return !this.hangs && !this.managementIsOut && this.kind.health !== 'none';
+  }
+
   /** What the storage says of one volume. */
-  health(_handle: string): VolumeHealth {
-    return { status: 'Healthy', reason: '', message: '' };
+  health(handle: string): VolumeHealth {
+    return this.lie?.about(handle) === true
+      ? this.lie.health
+      : { status: 'Healthy', reason: '', message: '' };
+  }
+
+  lies(lie: NonNullable<SimArray['lie']>): void {
+    this.lie = lie;
+    this.lieSince = this.#timeline.now;
   }
 
   #list(handles: readonly string[]): Reply {

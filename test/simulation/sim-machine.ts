@@ -1,6 +1,6 @@
 /** A model machine with its agents, its cables, and everything of it that may stop for a while. */
 import type { Machine } from '../../src/node-mode/clean.ts';
-import type { DriverWord } from '../../src/node-mode/facts.ts';
+import type { DriverAnswer, DriverWord } from '../../src/node-mode/facts.ts';
 import { ModelMachine, type RunningWorkload } from '../model/model-machine.ts';
 import { Agent, kubeletDirs, publishPath, stagingPath } from './agent.ts';
 import type { Api } from './api.ts';
@@ -39,6 +39,11 @@ export class SimMachine {
   #frozenUntil = 0;
   #kubeletDeadUntil = 0;
   #storageCutUntil = 0;
+  #troubledSince = 0;
+  /** A dead path answers with an error, or not at all. */
+  #hangs = false;
+  #lie: (handle: string) => boolean = () => false;
+  #lieUntil = 0;
   readonly #agentDeadUntil = new Map<string, number>();
   readonly #driverWords = new Map<string, { word: DriverWord; until: number }>();
   /** The running workloads of this very state of the machine: asked for all the time. */
@@ -80,6 +85,7 @@ export class SimMachine {
           kubelet: () => (this.#kubelet ? 'ok' : 'dead'),
           machine: () => this.#inspect(driver.name),
           nodeId: () => this.nodeId(driver.name),
+          volumes: () => this.#askVolumes(driver.name),
         }),
       );
     }
@@ -150,10 +156,24 @@ export class SimMachine {
   }
 
   cutStorage(durationMs: number): void {
-    this.#storageCutUntil = Math.max(
-      this.#storageCutUntil,
-      this.#options.timeline.now + durationMs,
-    );
+    const { timeline, prng } = this.#options;
+    if (!this.storageCut) this.#troubledSince = timeline.now;
+    this.#storageCutUntil = Math.max(this.#storageCutUntil, timeline.now + durationMs);
+    this.#hangs = prng.chance(0.5);
+  }
+
+  /** Its driver calls volumes inaccessible here that are not: one, or all. */
+  lieAboutHealth(about: (handle: string) => boolean, durationMs: number): void {
+    const { now } = this.#options.timeline;
+    if (now >= this.#lieUntil) this.#troubledSince = Math.max(this.#troubledSince, now);
+    this.#lie = about;
+    this.#lieUntil = now + durationMs;
+  }
+
+  /** Since when volumes may be called bad here; undefined: nobody has a reason to. */
+  get troubledSince(): number | undefined {
+    const lies = this.#options.timeline.now < this.#lieUntil;
+    return this.storageCut || lies ? this.#troubledSince : undefined;
   }
 
   killAgent(driver: string, durationMs: number): void {
@@ -185,6 +205,7 @@ export class SimMachine {
     this.#frozenUntil = Math.min(this.#frozenUntil, now);
     this.#kubeletDeadUntil = Math.min(this.#kubeletDeadUntil, now);
     this.#storageCutUntil = Math.min(this.#storageCutUntil, now);
+    this.#lieUntil = Math.min(this.#lieUntil, now);
     this.#agentDeadUntil.clear();
     this.#driverWords.clear();
   }
@@ -264,6 +285,19 @@ export class SimMachine {
       if (!well) this.#healthySince.delete(driver);
       else if (!this.#healthySince.has(driver)) this.#healthySince.set(driver, now);
     }
+  }
+
+  #askVolumes(driver: string): ReadonlyMap<string, DriverAnswer> {
+    const lies = this.#options.timeline.now < this.#lieUntil;
+    const handles = this.machine.machine.published.filter(isOf(driver)).map(({ handle }) => handle);
+    return new Map(
+      handles.map((handle): [string, DriverAnswer] => {
+        if (this.storageCut && this.#hangs) return [handle, { kind: 'Late' }];
+        const bad = this.storageCut || (lies && this.#lie(handle));
+        const status = bad ? 'Inaccessible' : 'Healthy';
+        return [handle, { kind: 'Told', health: { status, reason: '', message: '' } }];
+      }),
+    );
   }
 
   /** Undefined: what hangs on a dead path may hang who looks at it. */

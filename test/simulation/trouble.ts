@@ -68,9 +68,21 @@ export const machineTrouble: Readonly<Record<string, Fault>> = {
   },
   'storage-cut': (world, prng) => {
     const machine = machineOf(world, prng);
-    const ms = prng.between(3_000, 60_000);
+    const ms = prng.between(5_000, 100_000);
     machine.cutStorage(ms);
     return `${machine.name} does not reach its storage for ${s(ms)}`;
+  },
+  'storage-cut-for-all': (world, prng) => {
+    const ms = prng.between(5_000, 100_000);
+    for (const machine of world.machines) machine.cutStorage(ms);
+    return `no machine reaches its storage for ${s(ms)}`;
+  },
+  'node-health-lie': (world, prng) => {
+    const machine = machineOf(world, prng);
+    const ms = prng.between(20_000, 100_000);
+    const one = prng.chance(0.5) ? machine.machine.machine.published[0]?.handle : undefined;
+    machine.lieAboutHealth((handle) => one === undefined || handle === one, ms);
+    return `${machine.name} calls ${one ?? 'all volumes'} inaccessible for ${s(ms)}`;
   },
   'agent-death': (world, prng) => {
     const machine = machineOf(world, prng);
@@ -301,6 +313,27 @@ export const driverTrouble: Readonly<Record<string, Fault>> = {
       array.listsPartly = false;
     });
     return `driver ${array.name} lists but some volumes for ${s(ms)}`;
+  },
+  'storage-health-lie': (world, prng) => {
+    const array = world.array(instanceOf(world, prng).plan.name);
+    const ms = prng.between(20_000, 100_000);
+    const volumes = world.store.all('persistentvolumes');
+    const one = prng.chance(0.5) ? prng.pick(volumes).spec.csi?.volumeHandle : undefined;
+    const health = { status: 'Inaccessible', reason: 'Lie', message: '' } as const;
+    array.lies({ about: (handle) => one === undefined || handle === one, health });
+    world.timeline.later(ms, () => {
+      array.lie = undefined;
+    });
+    return `driver ${array.name} calls ${one ?? 'all volumes'} inaccessible for ${s(ms)}`;
+  },
+  'management-out': (world, prng) => {
+    const array = world.array(instanceOf(world, prng).plan.name);
+    const ms = prng.between(5_000, 100_000);
+    array.managementIsOut = true;
+    world.timeline.later(ms, () => {
+      array.managementIsOut = false;
+    });
+    return `driver ${array.name} tells no health for ${s(ms)}`;
   },
   'attacher-down': (world, prng) => {
     const ms = prng.between(2_000, 60_000);
