@@ -200,14 +200,16 @@ function begun(world: World, { replica, action, before, kubeletReadAt }: Deed): 
   }
   const others = world.machines.filter(({ name }) => {
     const record = name === node ? undefined : recordOf(world, driver, name);
-    return record !== undefined && record.phase !== 'Released';
+    // What is adopted was begun by somebody else, or by force.
+    return record !== undefined && record.phase !== 'Released' && record.reason !== 'adopted';
   });
   const bound = Math.max(1, Math.round(world.machines.length * 0.3));
   const silent = world.machines.filter(({ name }) => {
     const renewedAt = checkers.renewedAt(`default/${heartbeatLease(driver, name)}`);
     const kubeletAt = checkers.renewedAt(`kube-node-lease/${name}`) ?? 0;
     const inEpisode = name === node || others.some((other) => other.name === name);
-    if (inEpisode || renewedAt === undefined) return inEpisode;
+    const exists = world.store.find('nodes', name) !== undefined;
+    if (inEpisode || renewedAt === undefined || !exists) return inEpisode;
     // One whose kubelet renewed after it is a dead agent, which is no storm.
     return now - renewedAt > stormSilenceMs && kubeletAt < renewedAt + 2_000;
   });
@@ -240,10 +242,11 @@ function storageLost(
   if (bad && array.tellsHealth && now - array.lieSince > askedAgoMs) {
     found.push(`S2 ${node} is StorageLost, and the storage itself calls its volumes bad`);
   }
-  // Who has no volume of the driver notices nothing.
+  // Who has no volume of the driver notices nothing, and who is not well tells nothing.
   const troubled = world.machines.filter((machine) => {
     const uses = machine.machine.machine.published.some((one) => one.driver === driver);
-    return uses && machine.storageCut && now - (machine.troubledSince ?? now) > askedAgoMs;
+    const cut = machine.storageCut && now - (machine.troubledSince ?? now) > askedAgoMs;
+    return uses && cut && now - (machine.healthySince(driver) ?? now) > askedAgoMs;
   });
   const bound = Math.max(1, Math.round(world.machines.length * 0.3));
   if (troubled.length > bound) {

@@ -281,7 +281,8 @@ export class SimMachine {
       network.isSlow('api', party);
     const alive = this.#powered && !this.#frozen && this.#kubelet && !troubled;
     for (const [driver, agent] of this.agents) {
-      const well = alive && agent.isRunning && now >= (this.#agentDeadUntil.get(driver) ?? 0);
+      const runs = agent.isRunning && now >= (this.#agentDeadUntil.get(driver) ?? 0);
+      const well = alive && runs && agent.driverWord === 'ok';
       if (!well) this.#healthySince.delete(driver);
       else if (!this.#healthySince.has(driver)) this.#healthySince.set(driver, now);
     }
