@@ -245,7 +245,7 @@ function storageLost(
   // Who has no volume of the driver notices nothing, and who is not well tells nothing.
   const troubled = world.machines.filter((machine) => {
     const uses = machine.machine.machine.published.some((one) => one.driver === driver);
-    const cut = machine.storageCut && now - (machine.troubledSince ?? now) > askedAgoMs;
+    const cut = machine.tellsTrouble && now - (machine.troubledSince ?? now) > askedAgoMs;
     return uses && cut && now - (machine.healthySince(driver) ?? now) > askedAgoMs;
   });
   const bound = Math.max(1, Math.round(world.machines.length * 0.3));

@@ -170,6 +170,11 @@ export class SimMachine {
     this.#lieUntil = now + durationMs;
   }
 
+  /** Its driver says that volumes are out of reach, where it might as well say nothing. */
+  get tellsTrouble(): boolean {
+    return this.storageCut && !this.#hangs;
+  }
+
   /** Since when volumes may be called bad here; undefined: nobody has a reason to. */
   get troubledSince(): number | undefined {
     const lies = this.#options.timeline.now < this.#lieUntil;
