@@ -32,7 +32,7 @@ export async function catchMutants(options: {
   const hunts: Hunt[] = [];
   const hunt = async (): Promise<void> => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const done = await huntInProcess(mutant);
+      const done = await huntInProcess(mutant, update);
       hunts.push(done);
       console.log(sentenceOf(done));
     }
@@ -45,10 +45,10 @@ export async function catchMutants(options: {
 }
 
 /** One of them, in this process; prints the hunt as JSON for whoever called it. */
-export function catchOne(name: string): number {
+export function catchOne(name: string, fromTheFirst: boolean): number {
   const mutant = mutants.find((one) => one.name === name);
   if (mutant === undefined) throw new Error(`no such mutant: ${name}`);
-  console.log(JSON.stringify(huntHere(mutant)));
+  console.log(JSON.stringify(huntHere(mutant, fromTheFirst)));
   return 0;
 }
 
@@ -58,9 +58,10 @@ function sentenceOf({ mutant, caught, trouble }: Hunt): string {
 }
 
 /** A process of its own for each, so that they run side by side. */
-async function huntInProcess(mutant: Mutant): Promise<Hunt> {
+async function huntInProcess(mutant: Mutant, fromTheFirst: boolean): Promise<Hunt> {
   const script = join(import.meta.dirname, 'simulate.ts');
-  const child = spawn(process.execPath, [script, '--mutant', mutant.name], {
+  const more = fromTheFirst ? ['--update'] : [];
+  const child = spawn(process.execPath, [script, '--mutant', mutant.name, ...more], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [output, errors] = ['', ''];
@@ -80,12 +81,28 @@ async function huntInProcess(mutant: Mutant): Promise<Hunt> {
   }
 }
 
-function huntHere(mutant: Mutant): Hunt {
-  using tree = new MutatedTree(mutant, ['test/simulation', 'test/model', 'test/mutation']);
+/** The seed that caught it last time is asked first; if that one is blind now, all of them. */
+function huntHere(mutant: Mutant, fromTheFirst: boolean): Hunt {
+  const parts = ['test/simulation', 'test/model', 'test/mutation/mutated-tree.ts'];
+  using tree = new MutatedTree(mutant, parts);
   const typeErrors = tree.typeErrors();
   if (typeErrors !== '') return { mutant, caught: undefined, trouble: typeErrors };
-  const script = join(tree.folder, 'test', 'simulation', 'simulate.ts');
-  const options = ['--seeds', String(mutant.seeds), '--first-only', '--workers', '1'];
+  const known = fromTheFirst ? undefined : recordedSeed(mutant.name);
+  if (known !== undefined) {
+    const again = huntFrom(mutant, tree.folder, { from: known, seeds: 1 });
+    if (again.caught !== undefined) return again;
+  }
+  return huntFrom(mutant, tree.folder, { from: 1, seeds: mutant.seeds });
+}
+
+function huntFrom(
+  mutant: Mutant,
+  folder: string,
+  { from, seeds }: { readonly from: number; readonly seeds: number },
+): Hunt {
+  const script = join(folder, 'test', 'simulation', 'simulate.ts');
+  const range = ['--from', String(from), '--seeds', String(seeds)];
+  const options = [...range, '--fresh-only', '--first-only', '--workers', '1'];
   const { stdout, stderr } = spawnSync(process.execPath, [script, ...options], {
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
@@ -96,6 +113,14 @@ function huntHere(mutant: Mutant): Hunt {
     return { mutant, caught: undefined, trouble: `${by ?? ''}${stderr.slice(0, 500)}` };
   }
   return { mutant, caught: { seed: Number(seed), by }, trouble: '' };
+}
+
+function recordedSeed(name: string): number | undefined {
+  const row = readFileSync(proofFile, 'utf8')
+    .split('\n')
+    .find((line) => line.startsWith(`| ${name} |`));
+  const seed = Number(row?.split(' | ')[2]);
+  return Number.isInteger(seed) ? seed : undefined;
 }
 
 function writeTable(hunts: readonly Hunt[]): void {

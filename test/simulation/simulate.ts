@@ -30,6 +30,8 @@ const { values } = parseArgs({
     only: { type: 'string' },
     coverage: { type: 'boolean', default: false },
     'leader-kills': { type: 'boolean', default: false },
+    /** Without those of seeds.txt. */
+    'fresh-only': { type: 'boolean', default: false },
     /** Ends at the first violation; what a mutant is hunted with. */
     'first-only': { type: 'boolean', default: false },
   },
@@ -61,7 +63,12 @@ async function runMany(): Promise<number> {
     values.seconds === undefined
       ? { seeds: Number(values.seeds) }
       : { seconds: Number(values.seconds) };
-  const campaign: Campaign = { from, known: trackRecord(), firstOnly, ...limit };
+  const campaign: Campaign = {
+    from,
+    known: values['fresh-only'] ? [] : trackRecord(),
+    firstOnly,
+    ...limit,
+  };
   const result = await runCampaign(campaign, Number(values.workers), ({ seed, violations }) =>
     console.log(`seed ${seed}: ${violations.join('; ')}`),
   );
@@ -81,7 +88,7 @@ async function runMany(): Promise<number> {
 
 let failures = 0;
 if (values.seed !== undefined) failures = runOne(Number(values.seed));
-else if (values.mutant !== undefined) failures = catchOne(values.mutant);
+else if (values.mutant !== undefined) failures = catchOne(values.mutant, values.update);
 else if (values.mutants) {
   failures = await catchMutants({ update: values.update, only: values.only });
 } else if (values['leader-kills']) failures = killLeaders(5);
