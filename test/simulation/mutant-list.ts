@@ -82,8 +82,8 @@ const withoutGuards: readonly Mutant[] = [
   ),
   guards(
     'guard node-id-changed off',
-    "published !== '' && current !== published",
-    "published === '' && current !== published",
+    "'node-id-changed': nodeIdChanged,",
+    "'node-id-changed': (all, pod) => (pod.mirror ? nodeIdChanged(all, pod) : undefined),",
   ),
   simple(
     volumes(
@@ -182,10 +182,10 @@ const steps: readonly Mutant[] = [
 
 /** Unknown read as yes or as no; evidence that is none. */
 const evidence: readonly Mutant[] = [
-  act(
+  inFile('verify-revoked')(
     'failed listing read as yes',
-    "if (reply.outcome.kind !== 'Done') return reply.outcome;\n  const { publishedNodes } = reply;",
-    "if (reply.outcome.kind !== 'Done') return done;\n  const { publishedNodes } = reply;",
+    "if (reply.outcome.kind !== 'Done') return reply.outcome;",
+    "if (reply.outcome.kind !== 'Done') return { kind: 'Done' };",
   ),
   verdict(
     'silence of the kubelet not needed',
