@@ -33,8 +33,11 @@ export interface Deed {
   readonly kubeletReadAt: number | undefined;
 }
 
-/** A machine may be well for so long before we may be expected to know. */
-const wellMs = 5_000;
+/**
+ * A machine may be well for so long before we may be expected to know: its agent waits for an answer
+ * that does not come, then for its next turn, and then for a slow request (act.ts, decide.ts).
+ */
+const wellMs = 9_000;
 /** Two heartbeats missed, with whatever a watch and a request may lag behind. */
 const stormSilenceMs = 4_000 + 10_000;
 /** So old may an answer of the storage be that is still believed, with its way to us. */
