@@ -100,7 +100,7 @@ const steps: readonly Mutant[] = [
     episode(
       'own taint not awaited',
       'return node?.taints.some((taint) => taint.key === key) === true;',
-      "return key !== '';",
+      "return node === undefined || key !== '';",
     ),
   ),
   act(
@@ -136,7 +136,7 @@ const steps: readonly Mutant[] = [
   foreign(
     "another driver's listing not awaited",
     'held && intentOf(pod, driver)?.fenced === true',
-    'held',
+    "held && driver !== ''",
   ),
   detach(
     'hold dropped while pods use the volume',
@@ -161,12 +161,12 @@ const steps: readonly Mutant[] = [
   failover(
     'withdrawn after the fence',
     'if (!isCommitted(episode) && withdraw(episode, wanted)) return;',
-    'if (withdraw(episode, wanted)) return;',
+    'if ((!isCommitted(episode) || record.epoch !== "") && withdraw(episode, wanted)) return;',
   ),
   phase(
     'moved before the volumes are',
     'if (left.length > untouched.length || pods.length > 0',
-    'if (pods.length > 0',
+    'if (left.length < untouched.length || pods.length > 0',
   ),
   begin(
     'strays not adopted',
@@ -220,12 +220,12 @@ const evidence: readonly Mutant[] = [
   release(
     'released without attestation',
     'if (rebooted || isAttestedClean(episode)) return undefined;',
-    "if (rebooted || node.ready === 'True') return undefined;",
+    "if (rebooted || node.ready === 'True' || isAttestedClean(episode)) return undefined;",
   ),
   release(
     'attestation of another epoch believed',
     'return clean?.epoch === record.epoch && clean',
-    'return clean !== undefined && clean',
+    'return clean !== undefined && record.v === 1 && clean',
   ),
   release(
     'attached volumes forgotten at the release',
@@ -239,7 +239,7 @@ const relapses: readonly Mutant[] = [
   inFile('observe-lease')(
     'outage of everybody taken for silence',
     'now - renewalSeenAt <= 2 * policy.heartbeatIntervalMs) return;',
-    'now >= renewalSeenAt) return;',
+    'now - renewalSeenAt <= 1_000 * policy.heartbeatIntervalMs) return;',
   ),
   episode(
     "withdrawn after another driver's fence",
