@@ -174,7 +174,7 @@ function recordMisdeeds(world: World, deed: Deed): readonly string[] {
   return found;
 }
 
-/** S2: nobody is failed over who was alive. S4: never more nodes than the bound allows. */
+/** S2: nobody is failed over who was alive. */
 function begun(world: World, { replica, action, before, kubeletReadAt }: Deed): readonly string[] {
   if (action.kind !== 'BeginEpisode' || action.adopts !== undefined) return [];
   const { driver, lostAfterMs } = replica.options.policy;
@@ -201,6 +201,13 @@ function begun(world: World, { replica, action, before, kubeletReadAt }: Deed): 
   if (!lives && since !== undefined && now - since > wellMs) {
     found.push(`S2 ${node} is ${reason}, and has been well for ${now - since} ms`);
   }
+  return [...found, ...storm(world, driver, node)];
+}
+
+/** S4: more nodes in trouble at once than the bound allows are more likely our own trouble. */
+function storm(world: World, driver: string, node: string): readonly string[] {
+  const { now, checkers } = world;
+  const found: string[] = [];
   const others = world.machines.filter(({ name }) => {
     const record = name === node ? undefined : recordOf(world, driver, name);
     // What is adopted was begun by somebody else, or by force.
