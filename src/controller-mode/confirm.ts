@@ -10,6 +10,8 @@ import type { Verdict } from './verdict.ts';
 import { isFinished, ourVolumes, podsOn } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
+const askAgainMs = 5_000;
+
 /** Labelled pods of the node that use a volume of our driver. */
 export function candidatesOn(state: State, nodeName: string): readonly PodView[] {
   return podsOn(state, nodeName).filter(
@@ -74,7 +76,13 @@ export function proven(
   });
 }
 
-function ask({ nodeName }: Situation, handle: string, wanted: Wanted): void {
+/** After a question in vain there is a pause: a verdict that flickers must not hurry it. */
+function ask({ state, now, nodeName }: Situation, handle: string, wanted: Wanted): void {
+  const againAt = (state.storage.unread.get(handle) ?? Number.NEGATIVE_INFINITY) + askAgainMs;
+  if (now < againAt) {
+    wanted.wakeAt.push(againAt);
+    return;
+  }
   wanted.actions.push(action('ConfirmHealth', handle, { node: nodeName, handle }));
 }
 

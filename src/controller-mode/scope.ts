@@ -136,7 +136,7 @@ export function isUsable(state: State, node: string, handle: string): boolean {
   const pvs = state.pvsByVolume.get(uniqueVolumeName(state.policy.driver, handle));
   for (const { name } of pvs?.values() ?? []) {
     const attachment = attachmentOf(state, node, name);
-    if (attachment !== undefined && holdOf(attachment) === 'free') return true;
+    if (attachment?.attached === true && holdOf(attachment) === 'free') return true;
   }
   return false;
 }

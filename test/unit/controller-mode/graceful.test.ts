@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { pausedAnnotation } from '../../../src/shared/names.ts';
 import { failed } from '../../../src/shared/outcome.ts';
-import type { Stage } from './views.ts';
+import { driver, type Stage } from './views.ts';
 import { StorageWorld } from './storage-world.ts';
 
 const end = 'EndPod default/web-0';
@@ -47,6 +47,12 @@ describe('on a node whose kubelet works a pod', () => {
     expect(world.steps()).toEqual(['MarkPod default/web-0']);
   });
 
+  it('is not ended any more when the record says that all has moved', () => {
+    const world = begun();
+    world.record('n1', ['web-0'], { phase: 'Moved', reason: 'StorageLost: volume-inaccessible' });
+    expect(world.wanted('EndPod')).toEqual([]);
+  });
+
   it('is left alone when a guard has come to hold it', () => {
     const world = begun();
     world.changeNode('n1', { annotations: { [pausedAnnotation]: 'true' } });
@@ -59,6 +65,7 @@ describe('on a node whose kubelet works a pod', () => {
     world.sick('n1', ['db-0']);
     expect(world.steps()).toEqual(['EndPod default/db-0']);
     world.changePod('db-0', { deleting: true });
+    world.changePod('web-0', { deleting: true });
     world.pass(5_000);
     expect(world.steps()).toEqual(['Hold va-db-0-n1']);
   });
@@ -112,6 +119,9 @@ describe('on a node whose kubelet works a pod', () => {
     expect(world.steps()).toEqual(['ConfirmHealth vol-db-0', end]);
     world.says('db-0', 'Healthy');
     expect(world.steps()).toEqual([end, 'UpdateRecord Intent']);
+    world.pass(11_000);
+    expect(world.verdict('n1').handles).toContain('vol-db-0');
+    expect(world.steps()).toEqual(['ConfirmHealth vol-db-0', end]);
   });
 
   it('is not ended by a node that has come back from a failure of another kind', () => {
@@ -187,6 +197,14 @@ describe('a pod that ends by itself', () => {
     expect(world.steps()).toEqual([hold]);
   });
 
+  it('has not ended while it is there, although its attachment is not', () => {
+    const world = ending();
+    world.remove(world.findAttachment('web-0', 'n1'));
+    world.well('n1');
+    world.pass(60_000);
+    expect(world.wanted('UpdateRecord').map(({ record }) => record.phase)).not.toContain('Moved');
+  });
+
   it('is not fenced after it when its volume was well again before it ended', () => {
     const world = ending('db-0');
     world.sick('n1', ['db-0']);
@@ -196,6 +214,14 @@ describe('a pod that ends by itself', () => {
     expect(world.steps()).toEqual(['EndPod default/db-0']);
     world.pass(50_000);
     expect(world.wanted('Hold')).toEqual([]);
+  });
+
+  it('leaves nothing in our memory, and nothing at all if it was of another episode', () => {
+    const world = ending();
+    world.mark('web-0', driver, '6');
+    gone(world);
+    expect(world.state.deletingSince.size).toBe(0);
+    expect(world.state.memory.get('n1')?.unmountDueAt.size).toBe(0);
   });
 
   it('is fenced a minute after it by a leader who has not seen it go', () => {
@@ -282,6 +308,13 @@ describe('a node that can use its volumes again', () => {
     expect(world.steps()).toEqual([]);
     world.pass(1);
     expect(world.steps()).toEqual([withdrawn]);
+  });
+
+  it('is not known to while the driver on it does not answer', () => {
+    const world = begun();
+    world.well('n1', 2, { driver: 'silent' });
+    world.pass(50_000);
+    expect(world.steps()).toEqual([]);
   });
 
   it('is not known to by a report that had no room for all that is bad', () => {

@@ -36,6 +36,7 @@ describe('the verdict of a node that lives and reports a bad volume', () => {
     world.says('web-0', 'Healthy');
     world.pass(29_000);
     expect(world.verdict('n1')).toMatchObject({ kind: 'Alive', changesAt: seenAt + 30_000 });
+    expect(world.notices('FailoverHeld')).toEqual([]);
     expect(world.decide().wakeAt).toBeLessThanOrEqual(seenAt + 30_000);
   });
 
@@ -70,6 +71,10 @@ describe('the verdict of a node that lives and reports a bad volume', () => {
     const world = lost('none');
     world.remove(world.findAttachment('web-0', 'n1'));
     expect(world.verdict('n1').kind).toBe('Alive');
+    world.attach('web-0', 'n1', { attached: false });
+    expect(world.verdict('n1').kind).toBe('Alive');
+    world.attach('web-0', 'n1');
+    expect(world.verdict('n1').kind).toBe('StorageLost');
   });
 
   it('is of all volumes there once the driver says that the way to the storage is gone', () => {
@@ -114,8 +119,10 @@ describe('before a pod is moved from a node that lives', () => {
     const world = lost();
     const [question] = world.wanted('ConfirmHealth');
     if (question !== undefined) world.settle(question, outcome);
-    expect(world.steps()).toEqual(steps);
-    world.pass(15_000);
+    expect(world.steps()).toEqual([]);
+    world.pass(4_999);
+    expect(world.steps()).toEqual([]);
+    world.pass(10_001);
     expect(world.steps()).toEqual(steps);
     expect(world.words('FailoverHeld', 'web-0')).toEqual([word]);
   });
