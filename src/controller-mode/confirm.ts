@@ -95,7 +95,7 @@ export function weigh(situation: Situation, wanted: Wanted): void {
   const candidates = candidatesOn(state, nodeName);
   for (const [handle, trouble] of badVolumes(state, nodeName)) {
     const lasts = overview.many ? sustainedAt : aloneAt;
-    const lastingAt = lasts(state, memoryOf(state, nodeName), trouble);
+    const lastingAt = lasts(state, memoryOf(state, nodeName), trouble, handle);
     if (now < lastingAt) continue;
     const rule = ruleOf(state, { node: nodeName, handle }, now, overview);
     if (rule.moves === 'move') continue;

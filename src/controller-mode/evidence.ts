@@ -26,6 +26,10 @@ export interface SaidHealth {
   readonly at: Instant;
   /** In how many complete listings since then it was missing; one alone proves nothing. */
   readonly missed: number;
+  /** The last word that was any called it abnormal. */
+  readonly wasBad: boolean;
+  /** When it was called well again after it had been called abnormal. */
+  readonly healedAt: Instant | undefined;
 }
 
 /**

@@ -79,7 +79,7 @@ function nodeWord(state: State, node: string, handle: string, now: Instant): Vie
   const { status } = trouble.health;
   if (status === 'Unknown' || report?.driver !== 'ok') return 'unknown';
   if (!isBad(trouble.health)) return status === 'Healthy' ? 'good' : 'worse';
-  return now < aloneAt(state, memory, trouble) ? 'brief' : 'bad';
+  return now < aloneAt(state, memory, trouble, handle) ? 'brief' : 'bad';
 }
 
 /**
@@ -97,11 +97,19 @@ export function sustainedAt(
 
 /**
  * When it will have lasted long enough to be this node's own: times in which many nodes had trouble
- * do not count, since a storage comes back to one after the other.
+ * do not count, since a storage comes back to one after the other, nor those in which the storage
+ * itself called the volume abnormal, since nodes look later than it.
  */
-export function aloneAt(state: State, memory: NodeMemory, trouble: Trouble): Instant {
-  const { crowdedAt, policy } = state;
-  return Math.max(sustainedAt(state, memory, trouble), crowdedAt + policy.unhealthyAfterMs);
+export function aloneAt(
+  state: State,
+  memory: NodeMemory,
+  trouble: Trouble,
+  handle: string,
+): Instant {
+  const { crowdedAt, policy, storage } = state;
+  const healedAt = storage.volumes.get(handle)?.healedAt ?? crowdedAt;
+  const since = Math.max(crowdedAt, healedAt);
+  return Math.max(sustainedAt(state, memory, trouble), since + policy.unhealthyAfterMs);
 }
 
 /** How far the trouble on this node reaches, by what its agent counts. */

@@ -31,7 +31,7 @@ export function storageFinding(
   const lost: { readonly handle: string; readonly since: Instant; readonly all: boolean }[] = [];
   for (const [handle, trouble] of badVolumes(state, node)) {
     const memory = memoryOf(state, node);
-    moments.push(sustainedAt(state, memory, trouble), aloneAt(state, memory, trouble));
+    moments.push(sustainedAt(state, memory, trouble), aloneAt(state, memory, trouble, handle));
     const { moves, scope } = ruleOf(state, { node, handle }, now, overview);
     if (moves === 'move')
       lost.push({ handle, since: trouble.since, all: scope !== 'volume-on-node' });

@@ -80,7 +80,10 @@ function hear(storage: StorageView, handle: string, health: VolumeHealth, at: In
   // A listing takes a while: what was asked later is the younger word.
   if (before !== undefined && before.at > at) return;
   count(storage, before, -1);
-  const said = { health, at, missed: 0 };
+  const knownBad = before?.wasBad === true;
+  const wasBad = isAbnormal(health) || (knownBad && health.status === 'Unknown');
+  const healedAt = knownBad && !wasBad ? at : before?.healedAt;
+  const said = { health, at, missed: 0, wasBad, healedAt };
   count(storage, said, 1);
   storage.volumes.set(handle, said);
   if ((storage.unread.get(handle) ?? at) <= at) storage.unread.delete(handle);

@@ -196,6 +196,21 @@ describe('what other nodes say', () => {
     expect(scope(world)).toBe('volume-on-node');
   });
 
+  it('makes it begin anew when the storage calls the volume well again: nodes look later', () => {
+    const world = lasting();
+    world.says('web-0', 'Abnormal');
+    world.pass(60_000);
+    expect(scope(world)).toBe('volume');
+    world.says('web-0', undefined);
+    world.says('web-0', 'Healthy');
+    expect(scope(world)).toBe('unknown');
+    world.pass(29_000);
+    world.says('web-0', 'Healthy');
+    expect(scope(world)).toBe('unknown');
+    world.pass(1_000);
+    expect(scope(world)).toBe('volume-on-node');
+  });
+
   it('counts only of nodes whose agent is heard', () => {
     const world = lasting();
     world.sick('n2', ['a']);
