@@ -10,9 +10,9 @@ import {
 } from './protection.ts';
 import type { State } from './state.ts';
 
-const everyMs = 15_000;
-/** Nodes that are looked at without a pause: deciding must not wait behind this. */
-const nodesAtOnce = 100;
+const everyMs = 30_000;
+/** What is looked at without a pause: deciding must not wait behind this. */
+const atOnce = { nodes: 200, pods: 100 } as const;
 
 /**
  * Tells, before anything fails, which labelled pods would not be moved: in a metric for each, and
@@ -43,11 +43,14 @@ export function watchProtection({
     const verdicts = verdictsOfCarriers(state, clock.now());
     // Not an ordinary day: what was said before it still counts after it.
     if (stormHold(state, verdicts, new Set()) !== undefined) return;
-    let looked = 0;
+    let looked = { nodes: 0, pods: 0 };
     for (const node of verdicts.keys()) {
-      pods.push(...protectionOn(state, node, clock.now(), verdicts));
-      looked += 1;
-      if (looked % nodesAtOnce === 0) await clock.sleep(1, signal);
+      const found = protectionOn(state, node, clock.now(), verdicts);
+      pods.push(...found);
+      looked = { nodes: looked.nodes + 1, pods: looked.pods + found.length };
+      if (looked.nodes < atOnce.nodes && looked.pods < atOnce.pods) continue;
+      looked = { nodes: 0, pods: 0 };
+      await clock.sleep(1, signal);
     }
     if (signal.aborted) return;
     announcer.announce(notices.look(pods, clock.now()));

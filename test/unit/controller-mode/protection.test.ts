@@ -99,7 +99,7 @@ describe('the lookout', () => {
     let told: readonly Notice[] = [];
     const announcer = { announce: (notices: readonly Notice[]) => void (told = notices) };
     const stop = watchProtection({ state: world.state, shell: { clock, metrics }, announcer });
-    for (let second = 0; second < 16; second += 1) {
+    for (let second = 0; second < 31; second += 1) {
       world.pass(1_000);
       await clock.advance(1_000);
     }
@@ -115,7 +115,7 @@ describe('the lookout', () => {
       'csi_failover_pod_protected{namespace="default",pod="web-1",reason=""} 1',
     ]);
     world.see({ kind: 'Leadership', leading: false, renewal: '' });
-    await clock.advance(16_000);
+    await clock.advance(31_000);
     expect(told).toEqual([]);
     expect(await lines()).toEqual([]);
     stop();
