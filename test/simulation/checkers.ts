@@ -34,9 +34,12 @@ const ableMs = 30_000;
 /** How long our out-of-service taint may stand, with what it takes to see and to remove it. */
 const outOfServiceMs = 5_000 + 6_000;
 
-/** Back-offs double from 100 ms on, so that there are seven attempts in ten seconds. */
+/**
+ * Back-offs double from 100 ms on, so that there are seven attempts in ten seconds; what is not
+ * wanted for a moment in between starts again with the first.
+ */
 const repetitionMs = 10_000;
-const mostRepetitions = 9;
+const mostRepetitions = 20;
 
 export class Checkers {
   readonly violations: string[] = [];
