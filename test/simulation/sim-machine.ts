@@ -157,7 +157,7 @@ export class SimMachine {
 
   cutStorage(durationMs: number): void {
     const { timeline, prng } = this.#options;
-    if (!this.storageCut) this.#troubledSince = timeline.now;
+    if (this.troubledSince === undefined) this.#troubledSince = timeline.now;
     this.#storageCutUntil = Math.max(this.#storageCutUntil, timeline.now + durationMs);
     this.#hangs = prng.chance(0.5);
   }
@@ -165,7 +165,7 @@ export class SimMachine {
   /** Its driver calls volumes inaccessible here that are not: one, or all. */
   lieAboutHealth(about: (handle: string) => boolean, durationMs: number): void {
     const { now } = this.#options.timeline;
-    if (now >= this.#lieUntil) this.#troubledSince = Math.max(this.#troubledSince, now);
+    if (this.troubledSince === undefined) this.#troubledSince = now;
     this.#lie = about;
     this.#lieUntil = now + durationMs;
   }
