@@ -39,7 +39,7 @@ export async function catchMutants(options: {
   };
   await Promise.all(Array.from({ length: availableParallelism() }, hunt));
   const survivors = hunts.filter(({ caught }) => caught === undefined);
-  if (update && survivors.length === 0 && only === undefined) writeTable(hunts);
+  if (update) writeTable(hunts);
   console.log(`${hunts.length - survivors.length} passed, ${survivors.length} failed`);
   return survivors.length;
 }
@@ -116,17 +116,16 @@ function huntFrom(
 }
 
 function recordedSeed(name: string): number | undefined {
-  const row = readFileSync(proofFile, 'utf8')
-    .split('\n')
-    .find((line) => line.startsWith(`| ${name} |`));
-  const seed = Number(row?.split(' | ')[2]);
+  const seed = Number(rowIn(readFileSync(proofFile, 'utf8'), name)?.split(' | ')[2]);
   return Number.isInteger(seed) ? seed : undefined;
 }
 
+/** A row for each that was ever caught; those that were not hunted now keep theirs. */
 function writeTable(hunts: readonly Hunt[]): void {
+  const text = readFileSync(proofFile, 'utf8');
   const rows = mutants.flatMap(({ name, file, seeds }) => {
     const caught = hunts.find(({ mutant }) => mutant.name === name)?.caught;
-    if (caught === undefined) return [];
+    if (caught === undefined) return rowIn(text, name) ?? [];
     const said = caught.by.replaceAll('|', '\\|');
     return [`| ${name} | \`${file.replace('src/', '')}\` | ${caught.seed} | ${seeds} | ${said} |`];
   });
@@ -139,8 +138,11 @@ function writeTable(hunts: readonly Hunt[]): void {
     '',
     end,
   ].join('\n');
-  const text = readFileSync(proofFile, 'utf8');
   const before = text.slice(0, text.indexOf(begin));
   const after = text.slice(text.indexOf(end) + end.length);
   writeFileSync(proofFile, before + table + after);
+}
+
+function rowIn(text: string, name: string): string | undefined {
+  return text.split('\n').find((line) => line.startsWith(`| ${name} |`));
 }
