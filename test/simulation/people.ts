@@ -122,7 +122,8 @@ export const people: Readonly<Record<string, Fault>> = {
       .filter(({ metadata }) => metadata.finalizers?.includes(holdFinalizer) === true);
     if (held.length === 0) return 'somebody finds no finalizer of ours';
     const { metadata, spec } = prng.pick(held);
-    // Whoever does that has taken the fence away.
+    // Whoever does that has taken the fence away, also from a deletion that is on its way.
+    world.checkers.writers.excuse(metadata.uid);
     for (const { metadata: pod } of podsOn(world, spec.nodeName)) {
       world.checkers.writers.excuse(pod.uid);
     }

@@ -23,7 +23,7 @@ export class Writers {
   readonly #nodeOfPod = new Map<string, string>();
   /** Pods whose end is our doing, at least in part. */
   readonly #moved = new Set<string>();
-  /** Pods of which people took a protection away, by force. */
+  /** Pods, and VolumeAttachments, of which people took a protection away by force. */
   readonly #excused = new Set<string>();
   readonly #store: Store;
   readonly #isSlotted: (app: string) => boolean;
