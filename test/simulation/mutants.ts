@@ -27,7 +27,11 @@ export async function catchMutants(options: {
   readonly only: string | undefined;
 }): Promise<number> {
   const { only, update } = options;
-  const chosen = mutants.filter(({ name }) => only === undefined || name.includes(only));
+  const chosen = mutants.filter(({ name }) => {
+    if (only !== undefined) return name.includes(only);
+    // Who has no row yet is hunted by whoever writes the table.
+    return update || recordedSeed(name) !== undefined;
+  });
   const waiting = [...chosen];
   const hunts: Hunt[] = [];
   const hunt = async (): Promise<void> => {
