@@ -241,7 +241,8 @@ export class ClusterStage extends BedStage<ClusterFoundation> {
       // Those of a scene of this name that stood here before are kept for an hour.
       events:
         Date.parse(object.metadata.creationTimestamp) > this.#openedAt - 1_000 &&
-        (namespace === this.scene.namespace || machines.includes(shownEvent(object).name)),
+        (namespace === this.scene.namespace ||
+          [...machines, driverName].includes(shownEvent(object).name)),
     };
     return own[resource] ?? (namespace === undefined || namespace === this.scene.namespace);
   }
