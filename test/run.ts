@@ -62,6 +62,7 @@ const stages: readonly Stage[] = [
     name: 'unit and architecture',
     plans: early,
     run: { tests: ['test/unit', 'test/architecture.test.ts'] },
+    workers: 2,
   },
   {
     name: 'bundle',
