@@ -98,11 +98,8 @@ function replaceAll(
   for (const object of objects) upsert(state, source, object, now);
 }
 
+/** Leases are wrapped; of them only the keys matter to the callers. */
 function collection(state: State, source: SourceName): Collection {
-  if (source === 'kubeletLeases' || source === 'heartbeats') {
-    // Leases are wrapped; only their keys matter to the caller.
-    return state[source] as unknown as Collection;
-  }
   return state[source] as unknown as Collection;
 }
 
