@@ -290,12 +290,17 @@ export class RealMachine implements AsyncDisposable {
   }
 }
 
-/** The command, which enters the cgroups first: a cgroup namespace is made of where one is. */
+/**
+ * The command, which enters the cgroups first: a cgroup namespace is made of where one is. It has
+ * the usual priority, whatever that of this process is: the kubelet gives pods shares of a
+ * processor by cgroup, which count for little beside processes of a higher one.
+ */
 function inCgroups(
   cgroups: readonly string[],
   command: readonly string[],
 ): { readonly command: string; readonly args: readonly string[] } {
   const enter =
-    'while [ "$1" != -- ]; do echo 0 > "$1/cgroup.procs"; shift; done; shift; exec "$@"';
+    'while [ "$1" != -- ]; do echo 0 > "$1/cgroup.procs"; shift; done; shift; ' +
+    'renice -n 0 -p $$ > /dev/null; exec "$@"';
   return { command: 'sh', args: ['-c', enter, 'sh', ...cgroups, '--', ...command] };
 }
