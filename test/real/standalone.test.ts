@@ -1,0 +1,129 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { heartbeatLease, reportAnnotation } from '../../src/shared/names.ts';
+import { decodeNodeReport, type NodeReport } from '../../src/shared/record.ts';
+import { eventually } from '../machine/eventually.ts';
+import { driverName, driverNamespace, standaloneName } from './installation.ts';
+import { labelled, RealStage } from './real-stage.ts';
+
+const [a, b] = ['worker-a', 'worker-b'] as const;
+const web = labelled('web');
+/** Three probes of the kubelet, one every other heartbeat, and a heartbeat that says so. */
+const kubeletToldMs = 20_000;
+
+describe('the agents in a DaemonSet of their own', () => {
+  let stage: RealStage;
+
+  beforeAll(async () => {
+    stage = await RealStage.open('standalone', { machines: [a, b], variant: 'standalone' });
+  }, 300_000);
+  afterAll(() => stage?.[Symbol.asyncDispose](), 60_000);
+
+  function reportOf(machine: string): NodeReport | undefined {
+    const name = heartbeatLease(driverName, machine);
+    const lease = stage.bed.watch.find('leases', name, driverNamespace);
+    return decodeNodeReport(lease?.metadata.annotations?.[reportAnnotation]);
+  }
+
+  async function reports(what: Partial<NodeReport>, machines: readonly string[] = [a, b]) {
+    await eventually(
+      () => {
+        for (const machine of machines) expect(reportOf(machine)).toMatchObject(what);
+        return true;
+      },
+      { what: `${machines.join(' and ')} to report ${JSON.stringify(what)}`, withinMs: 30_000 },
+    );
+  }
+
+  async function withKubeletDead(machine: string, meanwhile: () => Promise<unknown>) {
+    await stage.bed.machine(machine).killKubelet();
+    await meanwhile();
+    await stage.bed.machine(machine).restartKubelet();
+    await reports({ kubelet: 'ok' }, [machine]);
+  }
+
+  /** Takes something from the agents that they are shipped with. */
+  async function without(...operations: readonly object[]): Promise<void> {
+    const place = [`daemonset/${standaloneName}`, `--namespace=${driverNamespace}`];
+    const patch = ['patch', ...place, '--type=json', `--patch=${JSON.stringify(operations)}`];
+    await stage.bed.cluster.kubectl(patch);
+    await stage.installation.rolledOut();
+  }
+
+  /** The pod leaves this machine, which lives, and is back at once. */
+  async function failsOver(machine: string): Promise<void> {
+    stage.bed.machine(machine).hangApi();
+    await stage.moves(web, machine, 60_000);
+    stage.bed.machine(machine).healApi();
+    await eventually(() => stage.bed.isReady(machine), { what: 'Ready again', withinMs: 60_000 });
+  }
+
+  it('beat for every machine, and hear driver and kubelet', async () => {
+    await reports({ driver: 'ok', kubelet: 'ok' });
+    expect([a, b].map((one) => reportOf(one)?.nodeId)).toEqual([a, b]);
+  }, 60_000);
+
+  it('hear that a kubelet is dead', async () => {
+    await withKubeletDead(a, () =>
+      eventually(() => reportOf(a)?.kubelet === 'dead', { what: 'dead', withinMs: kubeletToldMs }),
+    );
+  }, 120_000);
+
+  it('have a pod moved, and attest that its machine is clean', async () => {
+    await stage.place(web, a);
+    await failsOver(a);
+    await stage.released(120_000);
+    await stage.event({ kind: 'Node', name: a, reason: 'NodeReleased' });
+  }, 300_000);
+
+  const container = '/spec/template/spec/containers/0';
+
+  describe('need what they are shipped with:', () => {
+    it('root, to whom the socket of the driver belongs', async () => {
+      const nobody = { op: 'replace', value: 65532 };
+      const path = `${container}/securityContext`;
+      await without(
+        { ...nobody, path: `${path}/runAsUser` },
+        { ...nobody, path: `${path}/runAsGroup` },
+      );
+      await reports({ driver: 'refused' });
+    }, 240_000);
+
+    it('the directory of the driver, in which its socket is', async () => {
+      await stage.installation.again();
+      await reports({ driver: 'ok' });
+      await without({ op: 'remove', path: `${container}/volumeMounts/0` });
+      await reports({ driver: 'refused' });
+    }, 240_000);
+
+    it('the network of the node, or a dead kubelet is not heard', async () => {
+      await stage.installation.again();
+      await without(
+        { op: 'replace', path: '/spec/template/spec/hostNetwork', value: false },
+        { op: 'replace', path: `${container}/args/3`, value: '--http-endpoint=:9654' },
+        { op: 'remove', path: `${container}/livenessProbe/httpGet/host` },
+        { op: 'remove', path: `${container}/readinessProbe/httpGet/host` },
+      );
+      await reports({ driver: 'ok' });
+      await withKubeletDead(a, async () => {
+        await sleep(kubeletToldMs);
+        expect(reportOf(a)?.kubelet).toBe('ok');
+      });
+    }, 300_000);
+
+    it('mounts as they come and go, or no machine can attest that it is clean', async () => {
+      await stage.installation.again();
+      await without({ op: 'remove', path: `${container}/volumeMounts/1/mountPropagation` });
+      await failsOver(b);
+      await sleep(60_000);
+      expect(reportOf(b)?.clean).toBeUndefined();
+      await stage.installation.again();
+      await stage.released(120_000);
+    }, 500_000);
+  });
+
+  it('have moved the pod without harm', async () => {
+    expect(await stage.violations(web)).toEqual([]);
+    expect(await stage.damage(web)).toEqual([]);
+  }, 180_000);
+});
