@@ -19,14 +19,14 @@ export function observeCondition(state: State, fact: HealthFact, now: Instant): 
   observeMass(state, now);
   switch (fact.kind) {
     case 'HealthListed':
-      for (const handle of fact.volumes.keys()) fold(state, handle, now);
+      for (const handle of fact.volumes.keys()) foldCondition(state, handle, now);
       for (const [handle, { health, since }] of state.conditions) {
         const isOld = health.status === 'Healthy' && now - since > keepMs;
         if (isOld || !state.storage.volumes.has(handle)) state.conditions.delete(handle);
       }
       return;
     case 'HealthRead':
-      fold(state, fact.handle, now);
+      foldCondition(state, fact.handle, now);
       return;
     case 'HealthUnread':
   }
@@ -39,7 +39,8 @@ function observeMass({ storage }: State, now: Instant): void {
   storage.massSince = is ? now : undefined;
 }
 
-function fold(state: State, handle: string, now: Instant): void {
+/** What people are told of this volume follows what the storage's view has become. */
+export function foldCondition(state: State, handle: string, now: Instant): void {
   const health = state.storage.volumes.get(handle)?.health;
   const before = state.conditions.get(handle);
   if (health === undefined || health.status === 'Unknown') return;

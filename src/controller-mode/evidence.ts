@@ -18,10 +18,20 @@ export interface Trouble {
   turns: readonly Instant[];
 }
 
+/** What a kubelet says of one volume in the status of a pod, and since when we see it. */
+export interface KubeletWord {
+  readonly health: VolumeHealth;
+  readonly since: Instant;
+  /** When it was taken back; undefined while it stands. */
+  readonly goneAt: Instant | undefined;
+}
+
 /** What the storage last said of one volume, through the driver's controller service. */
 export interface SaidHealth {
   /** `Unknown`: it was listed without a word, or there is no such volume as far as it knows. */
   readonly health: VolumeHealth;
+  /** Heard from the driver, or read in the status of a claim, where it may be of any age. */
+  readonly by: 'driver' | 'claim';
   /** Before it was asked. */
   readonly at: Instant;
   /** In how many complete listings since then it was missing; one alone proves nothing. */
@@ -49,6 +59,8 @@ export interface StorageView {
   readonly volumes: Map<string, SaidHealth>;
   /** By handle, or '' for the listing: when it was last asked for in vain. */
   readonly unread: Map<string, Instant>;
+  /** By handle what stands in the status of its claims. */
+  readonly claimWords: Map<string, VolumeHealth>;
   /** Of how many volumes there is a word, and how many of those are bad. */
   known: number;
   abnormal: number;
@@ -61,6 +73,7 @@ export function emptyStorageView(): StorageView {
   return {
     volumes: new Map(),
     unread: new Map(),
+    claimWords: new Map(),
     known: 0,
     abnormal: 0,
     massSince: undefined,

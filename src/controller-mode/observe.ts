@@ -1,6 +1,7 @@
 import type { Instant } from '../shared/clock.ts';
 import { type NodeView, type View, keyOf } from '../shared/model.ts';
 import type { WatchFact } from '../shared/watch-fact.ts';
+import { observeClaimWord } from './claim-words.ts';
 import { observeCondition } from './condition.ts';
 import { type Fact, type SourceName, sourceNames } from './facts.ts';
 import {
@@ -13,6 +14,7 @@ import {
   putPod,
   putPv,
 } from './indices.ts';
+import { observeKubeletWords } from './kubelet-words.ts';
 import { observeEnding } from './observe-ending.ts';
 import { observeHeartbeatGone, observeLeadership, observeLease } from './observe-lease.ts';
 import { observeSettled } from './observe-settled.ts';
@@ -113,6 +115,7 @@ function upsert(state: State, source: SourceName, object: View, now: Instant): v
     case 'pod':
       observeEnding(state, state.pods.get(key), object, now);
       putPod(state, key, object);
+      observeKubeletWords(state, key, object, now);
       return;
     case 'attachment':
       putAttachment(state, key, object);
@@ -122,9 +125,11 @@ function upsert(state: State, source: SourceName, object: View, now: Instant): v
       return;
     case 'claim':
       putClaim(state, key, object);
+      observeClaimWord(state, object.pv, now);
       return;
     case 'pv':
       putPv(state, key, object);
+      observeClaimWord(state, key, now);
       return;
     case 'csinode':
       state.csinodes.set(key, object);
@@ -162,6 +167,7 @@ function remove(
       observeEnding(state, state.pods.get(key), undefined, now);
       state.refusals.delete(known.uid);
       dropPod(state, key);
+      observeKubeletWords(state, key, undefined, now);
       return;
     case 'attachments':
       dropAttachment(state, key);
@@ -175,9 +181,12 @@ function remove(
       state[source].delete(key);
       forgetNode(state, key);
       return;
-    case 'claims':
+    case 'claims': {
+      const pv = state.claims.get(key)?.pv ?? '';
       dropClaim(state, key);
+      observeClaimWord(state, pv, now);
       return;
+    }
     case 'csidrivers':
     case 'namespaces':
     case 'configmaps':

@@ -21,7 +21,7 @@ export type Scope =
   /** The views do not suffice to tell. */
   | 'unknown';
 
-export const nodeWords = ['good', 'unknown', 'worse', 'brief', 'bad'] as const;
+export const nodeWords = ['good', 'unknown', 'worse', 'kubelet-only', 'brief', 'bad'] as const;
 export const reachWords = ['one', 'most', 'storage-down'] as const;
 export const storageWords = [
   'good',
@@ -38,7 +38,8 @@ export const otherWords = ['none', 'good', 'several'] as const;
 export interface Views {
   /**
    * What the node that reports says of the volume. `worse`: data loss or degraded, which is not a
-   * matter of access. `brief`: bad, but not yet for --unhealthy-after.
+   * matter of access. `kubelet-only`: the status of a pod says that it is bad, its agent does not.
+   * `brief`: bad, but not yet for --unhealthy-after.
    */
   readonly node: (typeof nodeWords)[number];
   /** How far the trouble on that node reaches. */
@@ -110,6 +111,12 @@ export const rules: readonly Rule[] = [
     scope: 'backend',
     moves: 'never',
     why: 'other nodes have the same trouble, so the storage or the way to it has failed for all',
+  },
+  {
+    when: { node: ['kubelet-only'] },
+    scope: 'unknown',
+    moves: 'never',
+    why: 'the kubelet alone says so, and nobody knows how old its word is: the agent does not',
   },
   {
     when: { node: ['brief'] },

@@ -2,6 +2,7 @@ import type { Instant } from '../shared/clock.ts';
 import { isBad } from '../shared/health.ts';
 import { uniqueVolumeName } from '../shared/model.ts';
 import type { Trouble } from './evidence.ts';
+import { type KubeletView, kubeletView } from './kubelet-words.ts';
 import { stormBound } from './policy.ts';
 import { type Rule, type Views, ruleFor } from './scope-rules.ts';
 import { type NodeMemory, type State, heartbeatOf, memoryOf } from './state.ts';
@@ -15,14 +16,16 @@ export interface Overview {
   readonly many: boolean;
   /** Nodes that see volumes of the driver that are well; two are enough to know "another one". */
   readonly seeing: readonly string[];
+  readonly kubelets: KubeletView;
 }
 
-/** O(1) while no node reports bad volumes. */
+/** O(1) while nobody reports bad volumes. */
 export function overviewOf(state: State, now: Instant): Overview {
-  if (state.troubledNodes.size === 0) return { many: false, seeing: [] };
+  const kubelets = kubeletView(state);
+  if (state.troubledNodes.size === 0) return { many: false, seeing: [], kubelets };
   const bound = stormBound(state.policy, state.carriers.size);
   const many = firstHeard(state, state.troubledNodes, bound + 1, now).length > bound;
-  return { many, seeing: firstHeard(state, state.seeingNodes, 2, now) };
+  return { many, seeing: firstHeard(state, state.seeingNodes, 2, now), kubelets };
 }
 
 /** The first of these nodes whose agent is heard; what another one said last is no view. */
@@ -62,18 +65,25 @@ function viewsOf(
   overview: Overview,
 ): Views {
   return {
-    node: nodeWord(state, node, handle, now),
+    node: nodeWord(state, { node, handle }, now, overview),
     reach: reachOf(state, node),
     storage: storageWord(state, handle, now),
     others: othersWord(state, node, handle, overview),
   };
 }
 
-function nodeWord(state: State, node: string, handle: string, now: Instant): Views['node'] {
+function nodeWord(
+  state: State,
+  { node, handle }: { readonly node: string; readonly handle: string },
+  now: Instant,
+  { kubelets }: Overview,
+): Views['node'] {
   const memory = memoryOf(state, node);
   const { report } = memory;
   const trouble = troubleWith(memory, handle);
   if (trouble === undefined || trouble.goneAt !== undefined) {
+    const said = kubelets.get(node)?.get(handle);
+    if (said !== undefined) return isBad(said) ? 'kubelet-only' : 'worse';
     return report === undefined ? 'unknown' : 'good';
   }
   const { status } = trouble.health;
@@ -112,10 +122,12 @@ export function aloneAt(
   return Math.max(sustainedAt(state, memory, trouble), since + policy.unhealthyAfterMs);
 }
 
-/** How far the trouble on this node reaches, by what its agent counts. */
+/** How far the trouble on this node reaches, by what its agent counts or its kubelet says. */
 export function reachOf(state: State, node: string): Views['reach'] {
   const { storage, most } = memoryOf(state, node);
-  if (isBadNow(storage)) return 'storage-down';
+  const { driver } = state.policy;
+  const isUnreachable = state.csinodes.get(node)?.unreachable?.includes(driver) === true;
+  if (isBadNow(storage) || isUnreachable) return 'storage-down';
   return isBadNow(most) ? 'most' : 'one';
 }
 
@@ -123,11 +135,16 @@ function othersWord(
   state: State,
   node: string,
   handle: string,
-  { many, seeing }: Overview,
+  { many, seeing, kubelets }: Overview,
 ): Views['others'] {
   if (many) return 'several';
   for (const other of state.troubledNodes) {
     if (other !== node && isInTrouble(state, other, handle)) return 'several';
+  }
+  for (const [other, words] of kubelets) {
+    const said = words.get(handle);
+    if (other === node || said === undefined || !isBad(said)) continue;
+    if (isUsable(state, other, handle)) return 'several';
   }
   return seeing.some((other) => other !== node) ? 'good' : 'none';
 }

@@ -13,7 +13,13 @@ import type {
 import { heartbeatLease } from '../shared/names.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { FenceRecord, NodeReport } from '../shared/record.ts';
-import { type Condition, type StorageView, type Trouble, emptyStorageView } from './evidence.ts';
+import {
+  type Condition,
+  type KubeletWord,
+  type StorageView,
+  type Trouble,
+  emptyStorageView,
+} from './evidence.ts';
 import { type DriverCapabilities, type SourceName, sourceNames } from './facts.ts';
 import type { Policy } from './policy.ts';
 
@@ -123,6 +129,8 @@ export interface State {
   shownAhead: number;
   capabilities: DriverCapabilities | undefined;
   readonly storage: StorageView;
+  /** By pod and claim what kubelets say of volumes. */
+  readonly kubeletWords: Map<string, ReadonlyMap<string, KubeletWord>>;
   /** By handle what people are told of the storage's view. */
   readonly conditions: Map<string, Condition>;
   /** Nodes that carry the driver; those that report bad volumes; those that see good ones. */
@@ -167,6 +175,7 @@ export function initialState(policy: Policy, now: Instant): State {
     shownAhead: 0,
     capabilities: undefined,
     storage: emptyStorageView(),
+    kubeletWords: new Map(),
     conditions: new Map(),
     carriers: new Set(),
     troubledNodes: new Set(),

@@ -75,7 +75,32 @@ export function observeConfirmation(
 /** The code of a `ConfirmHealth` that found the volume bad; every other failure is unknown. */
 export const abnormalCode = 'VOLUME_ABNORMAL';
 
-function hear(storage: StorageView, handle: string, health: VolumeHealth, at: Instant): void {
+/**
+ * What the status of its claims says of a volume. It is written when it changes, and not when
+ * somebody looked: so a bad word counts until the driver is asked the next time, and a good one
+ * only takes back a bad one of the same kind. Answers whether it says anything new.
+ */
+export function hearClaim(
+  storage: StorageView,
+  handle: string,
+  word: VolumeHealth | undefined,
+  now: Instant,
+): boolean {
+  const isAdverse = word !== undefined && word.status !== 'Healthy' && word.status !== 'Unknown';
+  if (!isAdverse && storage.volumes.get(handle)?.by !== 'claim') return false;
+  hear(storage, handle, word ?? noWord, now, 'claim');
+  return true;
+}
+
+const noWord: VolumeHealth = { status: 'Unknown', reason: 'NoWord', message: '' };
+
+function hear(
+  storage: StorageView,
+  handle: string,
+  health: VolumeHealth,
+  at: Instant,
+  by: SaidHealth['by'] = 'driver',
+): void {
   const before = storage.volumes.get(handle);
   // A listing takes a while: what was asked later is the younger word.
   if (before !== undefined && before.at > at) return;
@@ -83,10 +108,10 @@ function hear(storage: StorageView, handle: string, health: VolumeHealth, at: In
   const knownBad = before?.wasBad === true;
   const wasBad = isAbnormal(health) || (knownBad && health.status === 'Unknown');
   const healedAt = knownBad && !wasBad ? at : before?.healedAt;
-  const said = { health, at, missed: 0, wasBad, healedAt };
+  const said = { health, by, at, missed: 0, wasBad, healedAt };
   count(storage, said, 1);
   storage.volumes.set(handle, said);
-  if ((storage.unread.get(handle) ?? at) <= at) storage.unread.delete(handle);
+  if (by === 'driver' && (storage.unread.get(handle) ?? at) <= at) storage.unread.delete(handle);
 }
 
 function miss(state: State, listed: ReadonlyMap<string, VolumeHealth>, at: Instant): void {
@@ -110,10 +135,14 @@ export function forgetUnbound(state: State, handle: string): void {
   count(storage, storage.volumes.get(handle), -1);
   storage.volumes.delete(handle);
   storage.unread.delete(handle);
+  storage.claimWords.delete(handle);
+  state.conditions.delete(handle);
 }
 
 function count(storage: StorageView, said: SaidHealth | undefined, by: 1 | -1): void {
   if (said === undefined || said.health.status === 'Unknown') return;
+  // Of claims only those in trouble have a word: all of them would always be most of them.
+  if (said.by === 'claim') return;
   storage.known += by;
   if (isAbnormal(said.health)) storage.abnormal += by;
 }
@@ -136,14 +165,16 @@ export function storageWord(state: State, handle: string, now: Instant): Storage
   const { storage } = state;
   const offered = state.capabilities?.health;
   if (offered === undefined) return 'unknown';
-  if (offered === 'none') return 'not-offered';
-  if (isMass(storage)) return 'mass';
   const said = storage.volumes.get(handle);
+  const isOfClaim = said?.by === 'claim';
+  if (offered === 'none') return isOfClaim && isAbnormal(said.health) ? 'bad' : 'not-offered';
+  if (isMass(storage)) return 'mass';
   const asked = offered === 'list' ? ['', handle] : [handle];
   if (asked.some((key) => isInVain(storage, key, said))) return 'unreachable';
   if (said === undefined || said.missed > 1 || said.health.status === 'Unknown') return 'unknown';
   if (now - said.at > staleAfterMs[offered]) return 'stale';
-  return isAbnormal(said.health) ? 'bad' : 'good';
+  if (isAbnormal(said.health)) return 'bad';
+  return isOfClaim ? 'unknown' : 'good';
 }
 
 /** It was asked for later than what we know, and nothing came. */

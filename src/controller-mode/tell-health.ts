@@ -7,6 +7,7 @@ import { type VolumeHealth, isBad } from '../shared/health.ts';
 import type { Notice, ObjectReference } from '../shared/mode.ts';
 import { boundClaims, isFlood } from './condition.ts';
 import type { Trouble } from './evidence.ts';
+import { kubeletSayings } from './kubelet-words.ts';
 import { aboutPod } from './notices.ts';
 import { type Overview, ruleOf, sustainedAt } from './scope.ts';
 import type { Scope } from './scope-rules.ts';
@@ -27,6 +28,7 @@ export function tellHealth(state: State, now: Instant, overview: Overview, wante
   for (const [node, memory] of state.memory) {
     if (memory.troubles.size > 0) tellNode(state, { node, memory, now, overview }, wanted);
   }
+  if (state.kubeletWords.size > 0) tellKubelets(state, now, overview, wanted);
 }
 
 /** The storage's view, on the claim that the volume belongs to. */
@@ -131,6 +133,32 @@ function ofTrouble(state: State, of: OfNode, handle: string, trouble: Trouble): 
       return condition(state, { about: aboutPod(pod), health, note, key: where, since: changedAt });
     });
   });
+}
+
+/** What only the kubelet says: what the agent says of the same volume it says better. */
+function tellKubelets(state: State, now: Instant, overview: Overview, wanted: Wanted): void {
+  for (const { pod, handle, pv, word } of kubeletSayings(state)) {
+    const node = pod.nodeName;
+    if (state.memory.get(node)?.troubles.has(handle) === true) continue;
+    const { health, since, goneAt } = word;
+    const patienceMs = isBad(health) ? state.policy.unhealthyAfterMs : 0;
+    const wasTold = goneAt === undefined || goneAt - since >= patienceMs;
+    if (!wasTold || now >= (goneAt ?? now) + newsMs) continue;
+    if (now < since + patienceMs) {
+      wanted.wakeAt.push(since + patienceMs);
+      continue;
+    }
+    const rule = ruleOf(state, { node, handle }, now, overview);
+    const isOver = goneAt !== undefined;
+    const note = isOver
+      ? `${nameOf(handle, pv)} is called well again by the kubelet of node ${node}.`
+      : `${nameOf(handle, pv)} is called ${said(health)} by the kubelet of node ${node}, for ` +
+        `${secondsOf(now - since)} now. Scope ${rule.scope}: ${rule.why}.`;
+    const key = `kubelet/${node}/${handle}${isOver ? '' : `/${health.status}`}`;
+    const about = aboutPod(pod);
+    const changed = { health: isOver ? well : health, since: goneAt ?? since };
+    wanted.notices.push(condition(state, { about, note, key, ...changed }));
+  }
 }
 
 const well: VolumeHealth = { status: 'Healthy', reason: '', message: '' };

@@ -58,3 +58,15 @@ export function worstHealth(said: readonly VolumeHealth[]): VolumeHealth {
   }
   return worst;
 }
+
+/** For people: control characters and line breaks gone, cut to what a report has room for. */
+export function oneLine(text: string | undefined): string {
+  if (typeof text !== 'string') return '';
+  const line = text
+    .slice(0, 8 * maxHealthMessage)
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .trim();
+  if (line.length <= maxHealthMessage) return line.toWellFormed();
+  // A character of two halves may have been cut in the middle.
+  return `${line.slice(0, maxHealthMessage - 1).toWellFormed()}…`;
+}

@@ -2,6 +2,7 @@
  * The few fields of Kubernetes objects that we read, as plain data. `shared/kubernetes/convert.ts`
  * is the only place that makes them from API objects; everything behind it sees only these.
  */
+import type { VolumeHealth } from './health.ts';
 
 /**
  * What every view carries. `uid` tells two objects of one name apart; `resourceVersion` is opaque.
@@ -60,6 +61,8 @@ export type PodVolume =
       readonly name: string;
       readonly claim: string;
       readonly readOnly: boolean;
+      /** What the kubelet says of it (status.volumeHealth), if that is adverse. */
+      readonly adverse?: VolumeHealth;
     }
   /** Inline CSI, NFS, iSCSI, other in-tree kinds: nothing that we could fence. */
   | {
@@ -103,6 +106,8 @@ export interface ClaimView extends ObjectView {
   readonly kind: 'claim';
   /** spec.volumeName; empty while unbound. */
   readonly pv: string;
+  /** status.healthStatus, where somebody writes it. */
+  readonly health?: VolumeHealth;
 }
 
 export interface PvView extends ObjectView {
@@ -136,6 +141,8 @@ export interface CsiNodeView extends ObjectView {
   readonly kind: 'csinode';
   /** CSI driver name to node id. */
   readonly nodeIds: Readonly<Record<string, string>>;
+  /** CSI drivers whose storage the kubelet calls unreachable (status.storageHealth). */
+  readonly unreachable?: readonly string[];
 }
 
 /** Any Lease: the kubelet's, an agent's heartbeat, the leader's. */

@@ -2,7 +2,7 @@
  * What drivers of both generations say of a volume, put into our words. Silence is never health:
  * a missing condition or a number that nobody knows reads as `Unknown`.
  */
-import { maxHealthMessage, type VolumeHealth, worstHealth } from '../health.ts';
+import { oneLine, type VolumeHealth, worstHealth } from '../health.ts';
 import type { HealthOfVolume, VolumeCondition } from './messages.ts';
 
 /** CSI up to 1.12. A message is no sign of anything: healthy drivers send texts, too. */
@@ -26,18 +26,6 @@ export function healthOfStatuses(health: HealthOfVolume | null | undefined): Vol
       message: oneLine(entry?.message),
     })),
   );
-}
-
-/** For people: control characters and line breaks gone, cut to what a report has room for. */
-export function oneLine(text: string | undefined): string {
-  if (typeof text !== 'string') return '';
-  const line = text
-    .slice(0, 8 * maxHealthMessage)
-    .replace(/[\s\p{Cc}]+/gu, ' ')
-    .trim();
-  if (line.length <= maxHealthMessage) return line.toWellFormed();
-  // A character of two halves may have been cut in the middle.
-  return `${line.slice(0, maxHealthMessage - 1).toWellFormed()}…`;
 }
 
 const noWord: VolumeHealth = { status: 'Unknown', reason: 'NoWord', message: '' };

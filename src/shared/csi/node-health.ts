@@ -1,8 +1,8 @@
-import type { VolumeHealth } from '../health.ts';
+import { oneLine, type VolumeHealth } from '../health.ts';
 import type { Outcome } from '../outcome.ts';
 import type { StorageReport } from '../record.ts';
 import type { CsiConnection } from './connection.ts';
-import { healthOfCondition, healthOfStatuses, oneLine } from './health-words.ts';
+import { healthOfCondition, healthOfStatuses } from './health-words.ts';
 import type { AdverseStatus } from './messages.ts';
 import { type NodeCapabilities, readNodeCapabilities } from './node.ts';
 

@@ -1,6 +1,8 @@
 import type { Json, JsonObject } from '../effect.ts';
+import type { VolumeHealth } from '../health.ts';
 import type { Owner, PodView, PodVolume, Toleration } from '../model.ts';
 import { domain } from '../names.ts';
+import { adverseVolumes } from './convert-health.ts';
 import {
   finalizersOf,
   identityOf,
@@ -40,8 +42,24 @@ export function podView(json: JsonObject, selectors: readonly LabelSelector[]): 
     nodeSelector: textMapIn(spec.nodeSelector),
     nodeAffinity: requiredNodeAffinity(spec),
     tolerations: listIn(spec.tolerations).map(toleration),
-    volumes: listIn(spec.volumes).flatMap((volume) => podVolume(identity.name, objectIn(volume))),
+    volumes: withHealth(
+      listIn(spec.volumes).flatMap((volume) => podVolume(identity.name, objectIn(volume))),
+      adverseVolumes(objectIn(json.status)),
+    ),
   };
+}
+
+function withHealth(
+  volumes: readonly PodVolume[],
+  adverse: ReadonlyMap<string, VolumeHealth>,
+): readonly PodVolume[] {
+  if (adverse.size === 0) return volumes;
+  return volumes.map((volume) => {
+    const health = adverse.get(volume.name);
+    return volume.kind !== 'claim' || health === undefined
+      ? volume
+      : { ...volume, adverse: health };
+  });
 }
 
 function phaseOf(json: Json | undefined): PodView['phase'] {

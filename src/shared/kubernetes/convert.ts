@@ -20,6 +20,7 @@ import type {
   Taint,
 } from '../model.ts';
 import { domain } from '../names.ts';
+import { claimHealth, unreachableStorage } from './convert-health.ts';
 import { interned, listIn, numberIn, objectIn, textIn, textMapIn, textsIn } from './json-reader.ts';
 
 export function identityOf(json: JsonObject): ObjectView {
@@ -109,7 +110,12 @@ function requirement(field: boolean, json: JsonObject): NodeRequirement {
 }
 
 export function claimView(json: JsonObject): ClaimView {
-  return { kind: 'claim', ...identityOf(json), pv: textIn(objectIn(json.spec).volumeName) };
+  return {
+    kind: 'claim',
+    ...identityOf(json),
+    pv: textIn(objectIn(json.spec).volumeName),
+    ...claimHealth(objectIn(json.status)),
+  };
 }
 
 export function pvView(json: JsonObject): PvView {
@@ -154,7 +160,12 @@ export function csiNodeView(json: JsonObject): CsiNodeView {
     const { name, nodeID } = objectIn(entry);
     if (textIn(name) !== '') nodeIds.set(interned(textIn(name)), textIn(nodeID));
   }
-  return { kind: 'csinode', ...identityOf(json), nodeIds: Object.fromEntries(nodeIds) };
+  return {
+    kind: 'csinode',
+    ...identityOf(json),
+    nodeIds: Object.fromEntries(nodeIds),
+    ...unreachableStorage(objectIn(json.status)),
+  };
 }
 
 /** `attachRequired` is true unless it says false (storage/v1 CSIDriverSpec). */

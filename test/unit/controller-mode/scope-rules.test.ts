@@ -67,6 +67,16 @@ const clusters: readonly {
     },
   },
   {
+    row: 'only its kubelet says so',
+    expected: ['unknown', 'never', /kubelet alone/],
+    world: () => {
+      const world = on('get');
+      world.kubeletSays('web-0', 'Inaccessible');
+      world.says('web-0', 'Healthy');
+      return world.pass(60_000);
+    },
+  },
+  {
     row: 'it is young',
     expected: ['unknown', 'never', /--unhealthy-after/],
     world: () => {

@@ -62,6 +62,26 @@ export class StorageWorld extends World {
     this.see({ kind: 'HealthUnread', beganAt: this.now, handle, code, detail: '' });
   }
 
+  /** The kubelet writes this of the volume into the status of the pod; undefined: no more. */
+  kubeletSays(name: string, status: HealthStatus | undefined): void {
+    const adverse = status === undefined ? {} : { adverse: word(status) };
+    const volumes = this.findPod(name).volumes.map((volume) => {
+      if (volume.kind !== 'claim' || volume.claim !== name) return volume;
+      const { adverse: _before, ...rest } = volume;
+      return { ...rest, ...adverse };
+    });
+    this.changePod(name, { volumes });
+  }
+
+  /** Somebody writes this of its volume into the status of the claim; undefined: no field. */
+  claimSays(name: string, status: HealthStatus | undefined): void {
+    const claim = this.state.claims.get(`default/${name}`);
+    if (claim === undefined) throw new Error(`no claim ${name}`);
+    const { health: _before, ...rest } = claim;
+    const health = status === undefined ? {} : { health: word(status) };
+    this.put({ ...rest, resourceVersion: this.version(), ...health });
+  }
+
   overview(): Overview {
     return overviewOf(this.state, this.now);
   }
