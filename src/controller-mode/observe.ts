@@ -181,17 +181,20 @@ function remove(
       state[source].delete(key);
       forgetNode(state, key);
       return;
-    case 'claims': {
-      const pv = state.claims.get(key)?.pv ?? '';
-      dropClaim(state, key);
-      observeClaimWord(state, pv, now);
+    case 'claims':
+      forgetClaim(state, key, now);
       return;
-    }
     case 'csidrivers':
     case 'namespaces':
     case 'configmaps':
       state[source].delete(key);
   }
+}
+
+function forgetClaim(state: State, key: string, now: Instant): void {
+  const { pv } = state.claims.get(key) ?? { pv: '' };
+  dropClaim(state, key);
+  observeClaimWord(state, pv, now);
 }
 
 function forgetPv(state: State, key: string): void {

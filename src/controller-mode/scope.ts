@@ -82,14 +82,21 @@ function nodeWord(
   const { report } = memory;
   const trouble = troubleWith(memory, handle);
   if (trouble === undefined || trouble.goneAt !== undefined) {
-    const said = kubelets.get(node)?.get(handle);
-    if (said !== undefined) return isBad(said) ? 'kubelet-only' : 'worse';
-    return report === undefined ? 'unknown' : 'good';
+    return wordOfKubelet(kubelets, node, handle) ?? (report === undefined ? 'unknown' : 'good');
   }
   const { status } = trouble.health;
   if (status === 'Unknown' || report?.driver !== 'ok') return 'unknown';
   if (!isBad(trouble.health)) return status === 'Healthy' ? 'good' : 'worse';
   return now < aloneAt(state, memory, trouble, handle) ? 'brief' : 'bad';
+}
+
+function wordOfKubelet(
+  kubelets: KubeletView,
+  node: string,
+  handle: string,
+): 'kubelet-only' | 'worse' | undefined {
+  const said = kubelets.get(node)?.get(handle);
+  return said && (isBad(said) ? 'kubelet-only' : 'worse');
 }
 
 /**

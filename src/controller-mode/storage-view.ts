@@ -37,14 +37,18 @@ export function observeHealth(state: State, fact: HealthFact): void {
         const health = readHealth(policy.driver, 'controller', said);
         // Some drivers list volumes without a word and tell it when asked for one.
         if (health.status === 'Unknown' && storage.volumes.has(handle)) continue;
-        hear(storage, handle, health, beganAt);
+        hear(storage, handle, { health, by: 'driver', at: beganAt });
       }
       miss(state, fact.volumes, beganAt);
       return;
     case 'HealthRead':
       // Its PV may have gone while the driver was asked.
       if (!isBound(state, fact.handle)) return;
-      hear(storage, fact.handle, readHealth(policy.driver, 'controller', heard(fact)), beganAt);
+      hear(storage, fact.handle, {
+        health: readHealth(policy.driver, 'controller', heard(fact)),
+        by: 'driver',
+        at: beganAt,
+      });
       return;
     case 'HealthUnread':
       if (fact.handle === '' || isBound(state, fact.handle)) {
@@ -66,7 +70,7 @@ export function observeConfirmation(
   now: Instant,
 ): void {
   const said = (status: VolumeHealth['status'], reason = '', message = ''): void =>
-    hear(storage, handle, { status, reason, message }, now);
+    hear(storage, handle, { health: { status, reason, message }, by: 'driver', at: now });
   if (outcome.kind === 'Done') said('Healthy');
   else if (outcome.code === abnormalCode) said('Inaccessible', outcome.code, outcome.detail);
   else storage.unread.set(handle, now);
@@ -88,7 +92,7 @@ export function hearClaim(
 ): boolean {
   const isAdverse = word !== undefined && word.status !== 'Healthy' && word.status !== 'Unknown';
   if (!isAdverse && storage.volumes.get(handle)?.by !== 'claim') return false;
-  hear(storage, handle, word ?? noWord, now, 'claim');
+  hear(storage, handle, { health: word ?? noWord, by: 'claim', at: now });
   return true;
 }
 
@@ -97,9 +101,7 @@ const noWord: VolumeHealth = { status: 'Unknown', reason: 'NoWord', message: '' 
 function hear(
   storage: StorageView,
   handle: string,
-  health: VolumeHealth,
-  at: Instant,
-  by: SaidHealth['by'] = 'driver',
+  { health, by, at }: Pick<SaidHealth, 'health' | 'by' | 'at'>,
 ): void {
   const before = storage.volumes.get(handle);
   // A listing takes a while: what was asked later is the younger word.
@@ -111,7 +113,7 @@ function hear(
   const said = { health, by, at, missed: 0, wasBad, healedAt };
   count(storage, said, 1);
   storage.volumes.set(handle, said);
-  if (by === 'driver' && (storage.unread.get(handle) ?? at) <= at) storage.unread.delete(handle);
+  if ((storage.unread.get(handle) ?? at) <= at) storage.unread.delete(handle);
 }
 
 function miss(state: State, listed: ReadonlyMap<string, VolumeHealth>, at: Instant): void {
@@ -166,15 +168,24 @@ export function storageWord(state: State, handle: string, now: Instant): Storage
   const offered = state.capabilities?.health;
   if (offered === undefined) return 'unknown';
   const said = storage.volumes.get(handle);
-  const isOfClaim = said?.by === 'claim';
-  if (offered === 'none') return isOfClaim && isAbnormal(said.health) ? 'bad' : 'not-offered';
+  if (offered === 'none') return isBadByClaim(said) ? 'bad' : 'not-offered';
   if (isMass(storage)) return 'mass';
   const asked = offered === 'list' ? ['', handle] : [handle];
   if (asked.some((key) => isInVain(storage, key, said))) return 'unreachable';
-  if (said === undefined || said.missed > 1 || said.health.status === 'Unknown') return 'unknown';
-  if (now - said.at > staleAfterMs[offered]) return 'stale';
-  if (isAbnormal(said.health)) return 'bad';
-  return isOfClaim ? 'unknown' : 'good';
+  if (said === undefined || said.missed > 1) return 'unknown';
+  const word = wordOf(said);
+  return word !== 'unknown' && now - said.at > staleAfterMs[offered] ? 'stale' : word;
+}
+
+/** What the driver said itself, when it still had such a call, is of another life. */
+function isBadByClaim(said: SaidHealth | undefined): boolean {
+  return said?.by === 'claim' && wordOf(said) === 'bad';
+}
+
+/** A claim may have its good word from long ago. */
+function wordOf({ health, by }: SaidHealth): 'good' | 'bad' | 'unknown' {
+  if (isAbnormal(health)) return 'bad';
+  return health.status === 'Unknown' || by === 'claim' ? 'unknown' : 'good';
 }
 
 /** It was asked for later than what we know, and nothing came. */

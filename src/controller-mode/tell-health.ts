@@ -7,7 +7,7 @@ import { type VolumeHealth, isBad } from '../shared/health.ts';
 import type { Notice, ObjectReference } from '../shared/mode.ts';
 import { boundClaims, isFlood } from './condition.ts';
 import type { Trouble } from './evidence.ts';
-import { kubeletSayings } from './kubelet-words.ts';
+import { type KubeletSaying, kubeletSayings } from './kubelet-words.ts';
 import { aboutPod } from './notices.ts';
 import { type Overview, ruleOf, sustainedAt } from './scope.ts';
 import type { Scope } from './scope-rules.ts';
@@ -137,28 +137,39 @@ function ofTrouble(state: State, of: OfNode, handle: string, trouble: Trouble): 
 
 /** What only the kubelet says: what the agent says of the same volume it says better. */
 function tellKubelets(state: State, now: Instant, overview: Overview, wanted: Wanted): void {
-  for (const { pod, handle, pv, word } of kubeletSayings(state)) {
-    const node = pod.nodeName;
-    if (state.memory.get(node)?.troubles.has(handle) === true) continue;
+  for (const saying of kubeletSayings(state)) {
+    const { pod, handle, word } = saying;
     const { health, since, goneAt } = word;
-    const patienceMs = isBad(health) ? state.policy.unhealthyAfterMs : 0;
-    const wasTold = goneAt === undefined || goneAt - since >= patienceMs;
-    if (!wasTold || now >= (goneAt ?? now) + newsMs) continue;
-    if (now < since + patienceMs) {
-      wanted.wakeAt.push(since + patienceMs);
-      continue;
-    }
-    const rule = ruleOf(state, { node, handle }, now, overview);
-    const isOver = goneAt !== undefined;
-    const note = isOver
-      ? `${nameOf(handle, pv)} is called well again by the kubelet of node ${node}.`
-      : `${nameOf(handle, pv)} is called ${said(health)} by the kubelet of node ${node}, for ` +
-        `${secondsOf(now - since)} now. Scope ${rule.scope}: ${rule.why}.`;
-    const key = `kubelet/${node}/${handle}${isOver ? '' : `/${health.status}`}`;
-    const about = aboutPod(pod);
-    const changed = { health: isOver ? well : health, since: goneAt ?? since };
-    wanted.notices.push(condition(state, { about, note, key, ...changed }));
+    const tellAt = since + (isBad(health) ? state.policy.unhealthyAfterMs : 0);
+    const isBlip = goneAt !== undefined && goneAt < tellAt;
+    const isOld = now >= (goneAt ?? now) + newsMs;
+    const isKnown = state.memory.get(pod.nodeName)?.troubles.has(handle) === true;
+    if (isBlip || isOld || isKnown) continue;
+    if (now < tellAt) wanted.wakeAt.push(tellAt);
+    else wanted.notices.push(ofKubelet(state, saying, now, overview));
   }
+}
+
+function ofKubelet(
+  state: State,
+  { pod, handle, pv, word }: KubeletSaying,
+  now: Instant,
+  overview: Overview,
+): Notice {
+  const node = pod.nodeName;
+  const { health, since, goneAt } = word;
+  const by = `by the kubelet of node ${node}`;
+  const where = `kubelet/${node}/${handle}`;
+  const about = aboutPod(pod);
+  if (goneAt !== undefined) {
+    const note = `${nameOf(handle, pv)} is called well again ${by}.`;
+    return condition(state, { about, health: well, note, key: where, since: goneAt });
+  }
+  const rule = ruleOf(state, { node, handle }, now, overview);
+  const note =
+    `${nameOf(handle, pv)} is called ${said(health)} ${by}, for ${secondsOf(now - since)} now. ` +
+    `Scope ${rule.scope}: ${rule.why}.`;
+  return condition(state, { about, health, note, key: `${where}/${health.status}`, since });
 }
 
 const well: VolumeHealth = { status: 'Healthy', reason: '', message: '' };

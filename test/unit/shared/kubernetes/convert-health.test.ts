@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { JsonObject } from '../../../../src/shared/effect.ts';
@@ -59,7 +60,8 @@ describe('status.healthStatus of a claim', () => {
       fc.property(fc.jsonValue(), (json) => {
         const found = health(json)?.status;
         const conditions = (json as JsonObject | null)?.healthConditions;
-        const isEmpty = conditions === undefined || conditions === null || '' + conditions === '';
+        const isEmpty =
+          [undefined, null].includes(conditions as null) || isDeepStrictEqual(conditions, []);
         if (found === 'Healthy') expect(isEmpty).toBe(true);
         else expect([undefined, 'Unknown']).toContain(found);
       }),
