@@ -28,6 +28,7 @@ import { perform } from './perform.ts';
 import type { Policy } from './policy.ts';
 import { boundHandles, troubledHandles } from './polled-volumes.ts';
 import { watchProtection } from './protection-source.ts';
+import { withRecovery } from './recovery.ts';
 import { createReflectors } from './sources.ts';
 import { type State, initialState } from './state.ts';
 
@@ -93,7 +94,7 @@ async function runFor(parts: Parts): Promise<void> {
         : performKubernetes(calls, effect, config.timeoutMs),
   };
   const reconciler = new Reconciler<State, Fact, Action>({
-    mode: measured(controllerMode, shell),
+    mode: withRecovery(measured(controllerMode, shell)),
     state,
     clock,
     log,

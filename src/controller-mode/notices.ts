@@ -8,6 +8,7 @@ import type { Hold } from './hold.ts';
 import type { Rule } from './scope-rules.ts';
 import { isUnsafe } from './unsafe.ts';
 import type { Verdict } from './verdict.ts';
+import { claimedVolumes } from './volumes.ts';
 
 /**
  * Every Event of this mode, one function per transition. One sentence each: what, where, why, and
@@ -218,12 +219,11 @@ function aboutNode(
   return [{ about, type, reason, ...text }];
 }
 
+/** Claims and PVs that name each other: a stale PV must not speak to the claim of another. */
 function claimsOf({ state }: Situation, pod: PodView): ObjectReference[] {
-  return pod.volumes.flatMap((volume) => {
-    if (volume.kind !== 'claim') return [];
-    const claim = state.claims.get(`${pod.namespace}/${volume.claim}`);
-    if (claim === undefined || state.pvs.get(claim.pv)?.driver !== state.policy.driver) return [];
-    const { namespace, name, uid } = claim;
+  return claimedVolumes(state, pod).flatMap((volume) => {
+    if (volume.kind !== 'ours') return [];
+    const { claimNamespace: namespace, claimName: name, claimUid: uid } = volume.pv;
     return [{ kind: 'PersistentVolumeClaim', namespace, name, uid } as const];
   });
 }

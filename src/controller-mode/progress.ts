@@ -2,9 +2,11 @@ import { allUsersOf, attachmentOf, isConfirmed, isFinished, usersOf } from './vo
 import type { ObjectReference } from '../shared/mode.ts';
 import type { PvView } from '../shared/model.ts';
 import type { FencedVolume } from '../shared/record.ts';
+import { boundClaims } from './condition.ts';
 import type { Episode } from './episode.ts';
 import { hold } from './hold.ts';
 import { podCompleted, podStarted, podWaits, volumeFenced, waits } from './notices.ts';
+import type { State } from './state.ts';
 import { isUnsafe } from './unsafe.ts';
 import type { Wanted } from './wanted.ts';
 
@@ -25,19 +27,16 @@ export function tellProgress(episode: Episode, wanted: Wanted): void {
 function tellVolume(episode: Episode, volume: FencedVolume, pv: PvView, wanted: Wanted): void {
   const { situation, memory } = episode;
   const { state, nodeName, now } = situation;
-  const claim: ObjectReference = {
-    kind: 'PersistentVolumeClaim',
-    namespace: pv.claimNamespace,
-    name: pv.claimName,
-    uid: pv.claimUid,
-  };
   const attachment = attachmentOf(state, nodeName, pv.name);
   if (attachment === undefined) {
     if (episode.record.phase !== 'Intent') tellReplacements(episode, pv, wanted);
     return;
   }
   if (!isConfirmed(state, attachment)) return;
-  if (!isUnsafe(state)) wanted.notices.push(volumeFenced(episode, claim, volume.handle));
+  const claims = claimsOf(state, pv);
+  if (!isUnsafe(state)) {
+    wanted.notices.push(...claims.map((claim) => volumeFenced(episode, claim, volume.handle)));
+  }
   const stalledAt = memory.recordSeenAt + patienceMs.detach;
   if (now < stalledAt) {
     wanted.wakeAt.push(stalledAt);
@@ -48,7 +47,15 @@ function tellVolume(episode: Episode, volume: FencedVolume, pv: PvView, wanted: 
     user === undefined
       ? `attach/detach still counts VolumeAttachment ${attachment.name}`
       : `pod ${user.namespace}/${user.name} on this node still uses it`;
-  wanted.notices.push(waits(episode, claim, hold('detach-stalled', what)));
+  const why = hold('detach-stalled', what);
+  wanted.notices.push(...claims.map((claim) => waits(episode, claim, why)));
+}
+
+/** The claim of this PV, if it names the PV back: the name may be another claim's by now. */
+function claimsOf(state: State, { name: pvName, handle }: PvView): readonly ObjectReference[] {
+  return boundClaims(state, handle).flatMap(({ pv, claim: { namespace, name, uid } }) =>
+    pv.name === pvName ? [{ kind: 'PersistentVolumeClaim', namespace, name, uid } as const] : [],
+  );
 }
 
 /** The old attachment is gone: where the pods of this volume run now, or why they do not. */

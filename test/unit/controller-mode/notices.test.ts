@@ -44,6 +44,32 @@ describe('what people read of an episode', () => {
     expect(world.notices('VolumeFenced')).toMatchObject([{ about: claim, type: 'Normal' }]);
   });
 
+  it.each<readonly [string, (world: World) => void]>([
+    [
+      'has another uid than its PV knows',
+      (w) => void w.volume('web-0', { claimUid: 'of another' }),
+    ],
+    [
+      'names another PV',
+      (w) => {
+        const bound = w.state.claims.get('default/web-0');
+        if (bound !== undefined) w.put({ ...bound, pv: 'pv-of-another' });
+      },
+    ],
+    ['is gone', (w) => w.remove(w.state.claims.get('default/web-0') ?? w.findPod('web-0'))],
+  ])('says nothing to a claim that %s', (_, change) => {
+    const reasons = ['FailoverStarted', 'VolumeFenced', 'FailoverWaiting'];
+    const world = running('held');
+    world.pass(20_000);
+    const told = () =>
+      reasons.flatMap((reason) =>
+        world.notices(reason).filter(({ about }) => about.kind === 'PersistentVolumeClaim'),
+      );
+    expect(new Set(told().map(({ reason }) => reason))).toEqual(new Set(reasons));
+    change(world);
+    expect(told()).toEqual([]);
+  });
+
   it('says who still uses a volume that cannot be detached', () => {
     const world = running('held');
     world.pass(19_000);

@@ -193,7 +193,7 @@ describe('what you see', () => {
   );
 
   it('lists every Event reason', () => {
-    const files = ['notices', 'tell-health', 'protection'];
+    const files = ['notices', 'tell-health', 'protection', 'recovery'];
     const sources = files.map((file) => readFileSync(`src/controller-mode/${file}.ts`, 'utf8'));
     const named = /'((?:Failover|MostVolumes|Node|Volume|NotP|P)(?:[A-Z]|rotected)\w*)'/g;
     const literal = [...sources.join('').matchAll(named)];
