@@ -118,19 +118,26 @@ const messageLengths = [maxHealthMessage, 60, 20, 0];
 
 /** Cuts messages, and then leaves out as many unhealthy volumes as needed to stay within 8 KiB. */
 export function encodeNodeReport(report: NodeReport): string {
-  const { bootId, nodeId, unhealthy, clean, ...rest } = report;
+  const { v, driver, kubelet, volumes, storage, bootId, nodeId, unhealthy, clean } = report;
+  // What is undefined is left out of the text.
   const head = {
-    ...rest,
+    v,
+    driver,
+    kubelet,
+    volumes,
+    storage,
     bootID: bootId,
     nodeID: nodeId,
-    ...(clean === undefined ? {} : { clean: { epoch: clean.epoch, bootID: clean.bootId } }),
+    clean: clean && { epoch: clean.epoch, bootID: clean.bootId },
   };
   const textOf = (count: number, length: number): string => {
     const cut = (message: string): string => message.slice(0, length).toWellFormed();
     const listed = unhealthy.slice(0, count).map((one) => ({ ...one, message: cut(one.message) }));
     return JSON.stringify({ ...head, unhealthy: listed });
   };
-  const fits = (text: string): boolean => utf8Length(text) <= maxReportBytes;
+  // No character takes more than three bytes for each unit of its length.
+  const fits = (text: string): boolean =>
+    3 * text.length <= maxReportBytes || utf8Length(text) <= maxReportBytes;
   const whole = messageLengths.map((length) => textOf(unhealthy.length, length)).find(fits);
   if (whole !== undefined) return whole;
   let count = unhealthy.length;

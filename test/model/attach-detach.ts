@@ -111,8 +111,13 @@ export function stepAttachDetach(
 
 /** `csi-` and the SHA-256 of handle, driver and node (csi_attacher.go getAttachmentName). */
 export function attachmentName(handle: string, driver: string, node: string): string {
-  return `csi-${createHash('sha256').update(`${handle}${driver}${node}`).digest('hex')}`;
+  const text = `${handle}${driver}${node}`;
+  const known = names.get(text) ?? `csi-${createHash('sha256').update(text).digest('hex')}`;
+  names.set(text, known);
+  return known;
 }
+
+const names = new Map<string, string>();
 
 /** pkg/volume/util IsPodTerminated: finished, or being deleted with no container running. */
 export function isPodTerminated(pod: Pod): boolean {

@@ -19,8 +19,27 @@ export interface CsiVolume {
   readonly readOnly: boolean;
 }
 
+/** What a pod's volumes were when these versions were the newest: asked for all the time. */
+const known = new WeakMap<
+  Pod,
+  { readonly version: number; readonly volumes: readonly CsiVolume[] }
+>();
+
 /** Volumes whose claim or PersistentVolume does not exist (yet) are left out. */
 export function csiVolumesOf(store: Store, pod: Pod): readonly CsiVolume[] {
+  const version = Math.max(
+    store.versionOf('persistentvolumeclaims').newest,
+    store.versionOf('persistentvolumes').newest,
+    store.versionOf('csidrivers').newest,
+  );
+  const before = known.get(pod);
+  if (before?.version === version) return before.volumes;
+  const volumes = findVolumes(store, pod);
+  known.set(pod, { version, volumes });
+  return volumes;
+}
+
+function findVolumes(store: Store, pod: Pod): readonly CsiVolume[] {
   const namespace = pod.metadata.namespace ?? '';
   const volumes: CsiVolume[] = [];
   for (const { persistentVolumeClaim: source } of pod.spec.volumes ?? []) {

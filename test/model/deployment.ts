@@ -5,8 +5,8 @@
  */
 import { fnv1a } from '../../src/shared/names.ts';
 import { isDeleting, isFinished } from './conditions.ts';
-import type { Deployment, Pod, ReplicaSet } from './objects.ts';
-import { controllerOf, ownerReference, podsByOwner } from './owned-pods.ts';
+import type { Deployment, Pod, PodTemplate, ReplicaSet } from './objects.ts';
+import { controllerOf, ownerReference, podsByOwner, reportReplicas } from './owned-pods.ts';
 import { Gate, type StepContext } from './step.ts';
 import type { Store } from './store.ts';
 
@@ -28,8 +28,8 @@ function sync(
   deployment: Deployment,
   owned: ReadonlyMap<string, readonly Pod[]>,
 ): void {
-  const { name, namespace, uid } = deployment.metadata;
-  const hash = fnv1a(JSON.stringify(deployment.spec.template));
+  const { name, uid } = deployment.metadata;
+  const hash = hashOf(deployment.spec.template);
   const sets = store.all('replicasets').filter((set) => controllerOf(set)?.uid === uid);
   const current = sets.find((set) => set.metadata.name === `${name}-${hash}`);
   const outdated = sets.filter((set) => set !== current);
@@ -41,7 +41,15 @@ function sync(
   if (current === undefined) store.create('replicasets', newReplicaSet(deployment, hash));
   else if (current.spec.replicas !== wanted) scale(store, current, wanted);
   const status = { replicas: current?.status?.replicas ?? 0, readyReplicas: ready(current) };
-  store.patch('deployments', { namespace, name }, { status }, { subresource: 'status' });
+  reportReplicas(store, 'deployments', deployment, status);
+}
+
+const hashes = new WeakMap<PodTemplate, string>();
+
+function hashOf(template: PodTemplate): string {
+  const known = hashes.get(template) ?? fnv1a(JSON.stringify(template));
+  hashes.set(template, known);
+  return known;
 }
 
 function ready(set: ReplicaSet | undefined): number {

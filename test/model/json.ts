@@ -9,8 +9,11 @@ export function frozen<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   if (Array.isArray(value)) return Object.freeze(value.map((item: unknown) => frozen(item))) as T;
   const copy: Record<string, unknown> = {};
-  for (const [key, member] of Object.entries(value)) {
-    if (member !== undefined && member !== null) copy[key] = frozen(member);
+  for (const key of Object.keys(value)) {
+    const member = (value as Record<string, unknown>)[key];
+    if (typeof member !== 'object') {
+      if (member !== undefined) copy[key] = member;
+    } else if (member !== null) copy[key] = frozen(member);
   }
   return Object.freeze(copy) as T;
 }

@@ -61,6 +61,9 @@ export class ModelMachine {
   );
   /** Something changed here, so look even if nothing changed in the store. */
   #changed = true;
+  /** What it had nothing to do about when it looked last, and until when. */
+  #seen: readonly unknown[] = [];
+  #idleUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: ModelMachineOptions) {
     this.#options = options;
@@ -163,6 +166,14 @@ export class ModelMachine {
     if (!this.#alive || !this.#kubelet || this.#cut) return;
     const open = this.#gate.open({ store: this.#options.store, now });
     if (!open && !this.#changed) return;
+    const seen = this.#sight();
+    const idle = !this.#changed && now < this.#idleUntil && sameItems(seen, this.#seen);
+    this.#seen = seen;
+    if (!idle) this.#work(now);
+    this.#setWakeUp(now);
+  }
+
+  #work(now: number): void {
     this.#changed = false;
     const done = new Set<string>();
     for (const action of decideKubelet(this.#view(), now, this.#settings)) {
@@ -171,16 +182,32 @@ export class ModelMachine {
       this.#act(action, now);
       this.#changed = true;
     }
-    this.#setWakeUp(now);
+  }
+
+  /** All that its decision depends on, beside its own state and clock: most changes are others'. */
+  #sight(): readonly unknown[] {
+    const { store } = this.#options;
+    const { name } = this;
+    return [
+      store.find('nodes', name),
+      store.find('csinodes', name),
+      ...volumeKinds.map((kind) => store.versionOf(kind).newest),
+      ...onNode(store.all('pods'), name),
+      ...onNode(store.all('volumeattachments'), name),
+    ];
   }
 
   #setWakeUp(now: number): void {
     const { leaseRenewedAt = 0, statusPostedAt = 0 } = this.#memory;
     const { leaseRenewIntervalMs, statusIntervalMs, statusReportMs } = this.#settings;
-    this.#gate.wakeAt(leaseRenewedAt + leaseRenewIntervalMs);
-    this.#gate.wakeAt(statusPostedAt + statusReportMs);
-    if (statusPostedAt + statusIntervalMs > now)
-      this.#gate.wakeAt(statusPostedAt + statusIntervalMs);
+    this.#idleUntil = Math.min(
+      leaseRenewedAt + leaseRenewIntervalMs,
+      statusPostedAt + statusReportMs,
+      statusPostedAt + statusIntervalMs > now
+        ? statusPostedAt + statusIntervalMs
+        : Number.POSITIVE_INFINITY,
+    );
+    this.#gate.wakeAt(this.#idleUntil);
   }
 
   #view(): KubeletView {
@@ -208,19 +235,14 @@ export class ModelMachine {
       node: store.find('nodes', name),
       csiNode: store.find('csinodes', name),
       lease: store.find('leases', name, 'kube-node-lease'),
-      pods: store
-        .all('pods')
-        .filter((pod) => pod.spec.nodeName === name)
-        .map((pod) => {
-          const volumes = csiVolumesOf(store, pod);
-          const claims = (pod.spec.volumes ?? []).filter(
-            (volume) => volume.persistentVolumeClaim !== undefined,
-          );
-          return { pod, volumes: volumes.length < claims.length ? undefined : volumes };
-        }),
-      attachments: store
-        .all('volumeattachments')
-        .filter((attachment) => attachment.spec.nodeName === name),
+      pods: onNode(store.all('pods'), name).map((pod) => {
+        const volumes = csiVolumesOf(store, pod);
+        const claims = (pod.spec.volumes ?? []).filter(
+          (volume) => volume.persistentVolumeClaim !== undefined,
+        );
+        return { pod, volumes: volumes.length < claims.length ? undefined : volumes };
+      }),
+      attachments: onNode(store.all('volumeattachments'), name),
       machine: this.#machine,
       memory: this.#memory,
       timestamp: store.timestamp(),
@@ -303,6 +325,28 @@ export class ModelMachine {
     );
     this.#machine = { ...this.#machine, workloads: [...others, workload] };
   }
+}
+
+const volumeKinds = ['persistentvolumes', 'persistentvolumeclaims', 'csidrivers'] as const;
+
+function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, i) => item === b[i]);
+}
+
+interface OnNode {
+  readonly spec: { readonly nodeName?: string };
+}
+
+const byNode = new WeakMap<readonly OnNode[], ReadonlyMap<string, readonly OnNode[]>>();
+
+/** Those of a node; a snapshot is sorted once for all machines. */
+function onNode<T extends OnNode>(snapshot: readonly T[], node: string): readonly T[] {
+  let sorted = byNode.get(snapshot);
+  if (sorted === undefined) {
+    sorted = Map.groupBy(snapshot, ({ spec }) => spec.nodeName ?? '');
+    byNode.set(snapshot, sorted);
+  }
+  return (sorted.get(node) ?? []) as readonly T[];
 }
 
 function isRequest({ kind }: KubeletAction): boolean {

@@ -18,10 +18,21 @@ export function ownerReference(owner: AnyObject): OwnerReference {
   };
 }
 
-/** The pods of each owner, by its uid. */
+const owned = new WeakMap<readonly Pod[], ReadonlyMap<string, readonly Pod[]>>();
+
+/** The pods of each owner, by its uid; made once for all who ask before the next change. */
 export function podsByOwner(store: Store): ReadonlyMap<string, readonly Pod[]> {
+  const pods = store.all('pods');
+  const known = owned.get(pods);
+  if (known !== undefined) return known;
+  const result = groupByOwner(pods);
+  owned.set(pods, result);
+  return result;
+}
+
+function groupByOwner(all: readonly Pod[]): ReadonlyMap<string, readonly Pod[]> {
   const result = new Map<string, Pod[]>();
-  for (const pod of store.all('pods')) {
+  for (const pod of all) {
     const uid = controllerOf(pod)?.uid;
     if (uid === undefined) continue;
     const pods = result.get(uid);
@@ -47,6 +58,19 @@ export function podFrom(
     },
     spec: template.spec,
   };
+}
+
+/** How many pods there are, if that is not what the object says already. */
+export function reportReplicas(
+  store: Store,
+  resource: 'deployments' | 'replicasets' | 'statefulsets',
+  { metadata }: AnyObject,
+  status: { readonly replicas: number; readonly readyReplicas: number },
+): void {
+  const { name, namespace } = metadata;
+  const was = store.find(resource, name, namespace)?.status;
+  const same = was?.replicas === status.replicas && was.readyReplicas === status.readyReplicas;
+  if (!same) store.patch(resource, { namespace, name }, { status }, { subresource: 'status' });
 }
 
 export function countReady(pods: readonly Pod[]): number {

@@ -4,7 +4,7 @@
  */
 import { isDeleting, isFinished } from './conditions.ts';
 import type { Pod, ReplicaSet } from './objects.ts';
-import { countReady, podFrom, podsByOwner } from './owned-pods.ts';
+import { countReady, podFrom, podsByOwner, reportReplicas } from './owned-pods.ts';
 import { Gate, type StepContext } from './step.ts';
 import type { Store } from './store.ts';
 
@@ -27,7 +27,7 @@ export function isActive(pod: Pod): boolean {
 }
 
 function sync(store: Store, set: ReplicaSet, pods: readonly Pod[]): void {
-  const { name, namespace } = set.metadata;
+  const { namespace } = set.metadata;
   const active = pods.filter((pod) => isActive(pod));
   const wanted = set.spec.replicas ?? 1;
   for (let count = active.length; count < wanted; count += 1) {
@@ -39,7 +39,7 @@ function sync(store: Store, set: ReplicaSet, pods: readonly Pod[]): void {
     store.delete('pods', { namespace, name: pod.metadata.name }, { uid: pod.metadata.uid });
   }
   const status = { replicas: active.length, readyReplicas: countReady(active) };
-  store.patch('replicasets', { namespace, name }, { status }, { subresource: 'status' });
+  reportReplicas(store, 'replicasets', set, status);
 }
 
 function usefulness(pod: Pod): number {

@@ -5,7 +5,7 @@
  */
 import { conditionStatus, isDeleting, isFinished } from './conditions.ts';
 import type { Pod, StatefulSet, Volume } from './objects.ts';
-import { controllerOf, countReady, podFrom, podsByOwner } from './owned-pods.ts';
+import { controllerOf, countReady, podFrom, podsByOwner, reportReplicas } from './owned-pods.ts';
 import { Gate, type StepContext } from './step.ts';
 import type { Store } from './store.ts';
 
@@ -65,7 +65,6 @@ function scaleDown(store: Store, set: StatefulSet, pods: readonly Pod[]): void {
 }
 
 function reportStatus(store: Store, set: StatefulSet, pods: readonly Pod[]): void {
-  const { name, namespace } = set.metadata;
   const status = { replicas: pods.length, readyReplicas: countReady(pods) };
-  store.patch('statefulsets', { namespace, name }, { status }, { subresource: 'status' });
+  reportReplicas(store, 'statefulsets', set, status);
 }

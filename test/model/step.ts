@@ -1,5 +1,5 @@
 import type { ResourceName } from './objects.ts';
-import type { Store } from './store.ts';
+import type { Store, Version } from './store.ts';
 
 /** What every modelled controller gets on each step. */
 export interface StepContext {
@@ -14,6 +14,9 @@ export interface StepContext {
  */
 export class Gate {
   readonly #resources: readonly ResourceName[];
+  /** Of this store's resources; looked up once, because gates are asked in every step. */
+  #store: Store | undefined;
+  #versions: readonly Version[] = [];
   #version = -1;
   #wakeAt = Number.NEGATIVE_INFINITY;
 
@@ -23,7 +26,12 @@ export class Gate {
 
   /** Whether to work in this step; if so, the next wake-up must be set again by `wakeAt`. */
   open({ store, now }: StepContext): boolean {
-    const version = store.versionOf(...this.#resources);
+    if (store !== this.#store) {
+      this.#store = store;
+      this.#versions = this.#resources.map((resource) => store.versionOf(resource));
+    }
+    let version = 0;
+    for (const { newest } of this.#versions) if (newest > version) version = newest;
     if (version === this.#version && now < this.#wakeAt) return false;
     this.#version = version;
     this.#wakeAt = Number.POSITIVE_INFINITY;

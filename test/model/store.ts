@@ -52,6 +52,11 @@ export interface StoreOptions {
   readonly keepEvents?: number;
 }
 
+/** The store's version after the newest change of one resource. */
+export interface Version {
+  readonly newest: number;
+}
+
 export type Listener = (event: StoreEvent) => void;
 
 const unversionedUpdate = failure(
@@ -66,7 +71,7 @@ export class Store {
   readonly #wallTime: () => number;
   readonly #objects = new Map<ResourceName, Map<string, AnyObject>>();
   readonly #logs = new Map<ResourceName, EventLog>();
-  readonly #versions = new Map<ResourceName, number>();
+  readonly #versions = new Map<ResourceName, Version>();
   readonly #snapshots = new Map<ResourceName, readonly AnyObject[]>();
   readonly #resourceOfUid = new Map<string, ResourceName>();
   readonly #listeners = new Set<Listener>();
@@ -79,7 +84,7 @@ export class Store {
     for (const resource of kinds.keys()) {
       this.#objects.set(resource, new Map());
       this.#logs.set(resource, new EventLog(options.keepEvents ?? 20_000));
-      this.#versions.set(resource, 0);
+      this.#versions.set(resource, { newest: 0 });
     }
   }
 
@@ -88,13 +93,11 @@ export class Store {
     return this.#version;
   }
 
-  /** The version of the newest change of these resources: lets a controller skip idle steps. */
-  versionOf(...resources: readonly ResourceName[]): number {
-    let newest = 0;
-    for (const resource of resources) {
-      newest = Math.max(newest, this.#versions.get(resource) ?? 0);
-    }
-    return newest;
+  /** Follows the changes of one resource: lets a controller skip idle steps. */
+  versionOf(resource: ResourceName): Version {
+    const version = this.#versions.get(resource);
+    if (version === undefined) throw new Error(`no such resource: ${resource}`);
+    return version;
   }
 
   /** RFC 3339 with whole seconds, as metav1.Time. */
@@ -360,7 +363,7 @@ export class Store {
     object: AnyObject,
     old: AnyObject | undefined,
   ): void {
-    this.#versions.set(resource, this.#version);
+    (this.versionOf(resource) as { newest: number }).newest = this.#version;
     this.#snapshots.delete(resource);
     const event: StoreEvent = {
       rv: this.#version,

@@ -29,9 +29,17 @@ export function removable(object: AnyObject): boolean {
   return (object.metadata.deletionGracePeriodSeconds ?? 0) === 0;
 }
 
-/** RFC 3339 with whole seconds, as metav1.Time. */
+let lastSecond = Number.NaN;
+let lastSecondText = '';
+
+/** RFC 3339 with whole seconds, as metav1.Time. Asked many times for the same moment. */
 export function seconds(wallMs: number): string {
-  return `${new Date(wallMs).toISOString().slice(0, 19)}Z`;
+  const second = Math.floor(wallMs / 1000);
+  if (second !== lastSecond) {
+    lastSecond = second;
+    lastSecondText = `${new Date(wallMs).toISOString().slice(0, 19)}Z`;
+  }
+  return lastSecondText;
 }
 
 const nameAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
@@ -95,9 +103,10 @@ export function withMain<T extends AnyObject>(resource: ResourceName, old: T, bo
 /** Empty lists and maps are not stored (omitempty), so that removing the last finalizer is clean. */
 function tidy(metadata: object): Metadata {
   const result: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(metadata)) {
-    const empty = typeof value === 'object' && value !== null && Object.keys(value).length === 0;
-    if (value !== undefined && value !== null && !empty) result[key] = value;
+  for (const key of Object.keys(metadata)) {
+    const value = (metadata as Record<string, unknown>)[key];
+    if (value === undefined || value === null) continue;
+    if (typeof value !== 'object' || Object.keys(value).length > 0) result[key] = value;
   }
   return result as unknown as Metadata;
 }

@@ -8,7 +8,7 @@ const annotationsLimitBytes = 256 * 1024;
 /** The reason why the API server would answer 422, or undefined. */
 export function invalidity(resource: ResourceName, object: AnyObject): string | undefined {
   const { name, labels, annotations, finalizers } = object.metadata;
-  if (name.length > 253 || !subdomain.test(name)) {
+  if (!isSubdomain(name)) {
     return `metadata.name: Invalid value: "${name}": a lowercase RFC 1123 subdomain is required`;
   }
   return (
@@ -64,7 +64,33 @@ function labelValue(value: string): boolean {
   return typeof value === 'string' && value.length <= 63 && (value === '' || namePart.test(value));
 }
 
+/** The same few names are written again and again. */
+const known = { subdomain: new Map<string, boolean>(), qualifiedName: new Map<string, boolean>() };
+const mostKnown = 10_000;
+
+function remember(
+  answers: Map<string, boolean>,
+  key: string,
+  judge: (key: string) => boolean,
+): boolean {
+  let answer = answers.get(key);
+  if (answer === undefined) {
+    if (answers.size >= mostKnown) answers.clear();
+    answer = judge(key);
+    answers.set(key, answer);
+  }
+  return answer;
+}
+
+function isSubdomain(name: string): boolean {
+  return remember(known.subdomain, name, (one) => one.length <= 253 && subdomain.test(one));
+}
+
 export function qualifiedName(key: string): boolean {
+  return remember(known.qualifiedName, key, isQualifiedName);
+}
+
+function isQualifiedName(key: string): boolean {
   const parts = key.split('/');
   const name = parts.at(-1) ?? '';
   if (parts.length > 2 || name.length > 63 || !namePart.test(name)) return false;

@@ -21,6 +21,7 @@ import type { View } from '../../src/shared/model.ts';
 import { driverLabel } from '../../src/shared/names.ts';
 import type { WatchFact } from '../../src/shared/watch-fact.ts';
 import type { AnyObject, ResourceName } from '../model/objects.ts';
+import type { Version } from '../model/store.ts';
 import { sortKey } from '../model/stored-object.ts';
 import type { Api } from './api.ts';
 import type { Party } from './network.ts';
@@ -61,6 +62,18 @@ const watched: Readonly<Record<SourceName, Watched>> = {
   },
 };
 
+/** Objects never change, so each is converted once, for all replicas. */
+const views = new WeakMap<AnyObject, View>();
+
+function viewOf(object: AnyObject, project: (json: JsonObject) => View): View {
+  let view = views.get(object);
+  if (view === undefined) {
+    view = project(object as unknown as JsonObject);
+    views.set(object, view);
+  }
+  return view;
+}
+
 /** Bookmarks come about once a minute. */
 const bookmarkMs = 60_000;
 /** Without any life for so long all streams are opened anew (sources.ts, transport.ts). */
@@ -82,6 +95,7 @@ export class LaggingWatch {
   readonly delivered = new Map<string, AnyObject>();
   readonly #options: WatchOptions;
   readonly #watched: Watched;
+  readonly #newest: Version;
   #seen = 0;
   #version = -1;
   #synced = false;
@@ -95,6 +109,7 @@ export class LaggingWatch {
     this.source = source;
     this.#options = options;
     this.#watched = watched[source];
+    this.#newest = options.api.store.versionOf(this.#watched.resource);
   }
 
   static all(options: WatchOptions): LaggingWatch[] {
@@ -121,14 +136,14 @@ export class LaggingWatch {
 
   /** When it will have something to do, if nothing happens before. */
   get nextAt(): number {
-    const { api } = this.#options;
     const pending = !this.#synced || this.#brokenUntil !== undefined;
-    const news = api.store.versionOf(this.#watched.resource) !== this.#version;
+    const news = this.#newest.newest !== this.#version;
     return pending || news ? Math.max(this.#nextAt, this.#stalledUntil) : this.#bookmarkAt;
   }
 
   step(now: number): void {
     if (now < this.#nextAt || now < this.#stalledUntil) return;
+    if (this.#isAtRest(now)) return;
     if (!this.#isOpen(now)) return;
     if (this.#brokenUntil !== undefined) {
       if (now < this.#brokenUntil) return;
@@ -138,6 +153,16 @@ export class LaggingWatch {
     }
     if (this.#synced) this.#deliver(now);
     else this.#list(now);
+  }
+
+  /** Nothing new, and nothing wrong: so it is in most steps. */
+  #isAtRest(now: number): boolean {
+    const { api } = this.#options;
+    if (api.state !== 'up' || !api.network.isQuiet) return false;
+    if (!this.#synced || this.#brokenUntil !== undefined) return false;
+    if (this.#newest.newest !== this.#version || now >= this.#bookmarkAt) return false;
+    this.#cutSince = undefined;
+    return true;
   }
 
   /** A cut is silent at first; whoever refuses connections is noticed at once. */
@@ -168,14 +193,14 @@ export class LaggingWatch {
     this.#seen = api.store.resourceVersion;
     this.#synced = true;
     this.#bookmarkAt = now + bookmarkMs;
-    const objects = items.map((object) => project(object as unknown as JsonObject));
+    const objects = items.map((object) => viewOf(object, project));
     post({ kind: 'Replaced', source: this.source, objects });
   }
 
   #deliver(now: number): void {
     const { api, post } = this.#options;
     const { resource } = this.#watched;
-    const version = api.store.versionOf(resource);
+    const version = this.#newest.newest;
     if (version !== this.#version) {
       this.#version = version;
       this.#lag(now);
@@ -210,6 +235,6 @@ export class LaggingWatch {
       return;
     }
     this.delivered.set(sortKey(object), object);
-    post({ kind: 'Upserted', source, object: project(object as unknown as JsonObject) });
+    post({ kind: 'Upserted', source, object: viewOf(object, project) });
   }
 }

@@ -36,23 +36,23 @@ export async function catchMutants(options: {
   const hunts: Hunt[] = [];
   const hunt = async (): Promise<void> => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const done = await huntInProcess(mutant, update);
+      const done = await huntInProcess(mutant);
       hunts.push(done);
+      if (update) writeTable(hunts);
       console.log(sentenceOf(done));
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, hunt));
   const survivors = hunts.filter(({ caught }) => caught === undefined);
-  if (update) writeTable(hunts);
   console.log(`${hunts.length - survivors.length} passed, ${survivors.length} failed`);
   return survivors.length;
 }
 
 /** One of them, in this process; prints the hunt as JSON for whoever called it. */
-export function catchOne(name: string, fromTheFirst: boolean): number {
+export function catchOne(name: string): number {
   const mutant = mutants.find((one) => one.name === name);
   if (mutant === undefined) throw new Error(`no such mutant: ${name}`);
-  console.log(JSON.stringify(huntHere(mutant, fromTheFirst)));
+  console.log(JSON.stringify(huntHere(mutant)));
   return 0;
 }
 
@@ -62,10 +62,9 @@ function sentenceOf({ mutant, caught, trouble }: Hunt): string {
 }
 
 /** A process of its own for each, so that they run side by side. */
-async function huntInProcess(mutant: Mutant, fromTheFirst: boolean): Promise<Hunt> {
+async function huntInProcess(mutant: Mutant): Promise<Hunt> {
   const script = join(import.meta.dirname, 'simulate.ts');
-  const more = fromTheFirst ? ['--update'] : [];
-  const child = spawn(process.execPath, [script, '--mutant', mutant.name, ...more], {
+  const child = spawn(process.execPath, [script, '--mutant', mutant.name], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [output, errors] = ['', ''];
@@ -86,12 +85,12 @@ async function huntInProcess(mutant: Mutant, fromTheFirst: boolean): Promise<Hun
 }
 
 /** The seed that caught it last time is asked first; if that one is blind now, all of them. */
-function huntHere(mutant: Mutant, fromTheFirst: boolean): Hunt {
+function huntHere(mutant: Mutant): Hunt {
   const parts = ['test/simulation', 'test/model', 'test/mutation/mutated-tree.ts'];
   using tree = new MutatedTree(mutant, parts);
   const typeErrors = tree.typeErrors();
   if (typeErrors !== '') return { mutant, caught: undefined, trouble: typeErrors };
-  const known = fromTheFirst ? undefined : recordedSeed(mutant.name);
+  const known = recordedSeed(mutant.name);
   if (known !== undefined) {
     const again = huntFrom(mutant, tree.folder, { from: known, seeds: 1 });
     if (again.caught !== undefined) return again;

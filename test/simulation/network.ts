@@ -16,6 +16,9 @@ export class Network {
   readonly #latency: Latency;
   readonly #cuts = new Map<string, number>();
   readonly #slow = new Map<string, { readonly until: number; readonly extraMs: number }>();
+  /** When the last cut and the last slowness end: asked for all the time, and mostly past. */
+  #cutsEnd = 0;
+  #slowEnd = 0;
 
   constructor(timeline: Timeline, prng: Prng, latency: Latency) {
     this.#timeline = timeline;
@@ -28,29 +31,41 @@ export class Network {
     const until = this.#timeline.now + durationMs;
     const key = `${from}>${to}`;
     this.#cuts.set(key, Math.max(until, this.#cuts.get(key) ?? 0));
+    this.#cutsEnd = Math.max(until, this.#cutsEnd);
   }
 
   slow(from: Party, to: Party, options: { durationMs: number; extraMs: number }): void {
     const { durationMs, extraMs } = options;
-    this.#slow.set(`${from}>${to}`, { until: this.#timeline.now + durationMs, extraMs });
+    const until = this.#timeline.now + durationMs;
+    this.#slow.set(`${from}>${to}`, { until, extraMs });
+    this.#slowEnd = Math.max(until, this.#slowEnd);
   }
 
   heal(): void {
     this.#cuts.clear();
     this.#slow.clear();
+    this.#cutsEnd = 0;
+    this.#slowEnd = 0;
+  }
+
+  /** Nothing is cut or slow: so it mostly is, and is asked in every step. */
+  get isQuiet(): boolean {
+    const { now } = this.#timeline;
+    return this.#cutsEnd <= now && this.#slowEnd <= now;
   }
 
   /** Until when nothing gets from one to the other; the past: it does. */
   cutUntil(from: Party, to: Party): number {
-    return this.#cuts.size === 0 ? 0 : (this.#cuts.get(`${from}>${to}`) ?? 0);
+    if (this.#cutsEnd <= this.#timeline.now) return 0;
+    return this.#cuts.get(`${from}>${to}`) ?? 0;
   }
 
   isCut(from: Party, to: Party): boolean {
-    return this.#cuts.size > 0 && this.cutUntil(from, to) > this.#timeline.now;
+    return this.cutUntil(from, to) > this.#timeline.now;
   }
 
   isSlow(from: Party, to: Party): boolean {
-    if (this.#slow.size === 0) return false;
+    if (this.#slowEnd <= this.#timeline.now) return false;
     return (this.#slow.get(`${from}>${to}`)?.until ?? 0) > this.#timeline.now;
   }
 

@@ -73,7 +73,9 @@ function* seedsOf({ known, from, seeds, seconds }: Campaign, startedAt: number):
 
 /** One worker, which gets one seed after the other. */
 async function work(next: () => number | undefined, take: (told: Told) => void): Promise<void> {
-  const worker = new Worker(new URL('worker.ts', import.meta.url));
+  // A seed makes much that nobody needs for long: with more room less of it is copied about.
+  const resourceLimits = { maxYoungGenerationSizeMb: 64 };
+  const worker = new Worker(new URL('worker.ts', import.meta.url), { resourceLimits });
   try {
     for (let seed = next(); seed !== undefined; seed = next()) {
       const told = Promise.withResolvers<Told>();

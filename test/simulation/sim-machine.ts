@@ -251,6 +251,7 @@ export class SimMachine {
 
   #changeLink(now: number): void {
     const { api } = this.#options;
+    if (this.#linked && api.state === 'up' && api.network.isQuiet) return;
     const out = api.state === 'up' && !api.network.isCut(this.party, 'api');
     const back = api.state === 'up' && !api.network.isCut('api', this.party);
     const linked = out && back;
@@ -280,10 +281,11 @@ export class SimMachine {
     const { network } = this.#options.api;
     const { party } = this;
     const troubled =
-      network.isCut(party, 'api') ||
-      network.isCut('api', party) ||
-      network.isSlow(party, 'api') ||
-      network.isSlow('api', party);
+      !network.isQuiet &&
+      (network.isCut(party, 'api') ||
+        network.isCut('api', party) ||
+        network.isSlow(party, 'api') ||
+        network.isSlow('api', party));
     const alive = this.#powered && !this.#frozen && this.#kubelet && !troubled;
     for (const [driver, agent] of this.agents) {
       const runs = agent.isRunning && now >= (this.#agentDeadUntil.get(driver) ?? 0);

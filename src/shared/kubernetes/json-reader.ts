@@ -34,15 +34,16 @@ export function textMapIn(
 ): Record<string, string> {
   const map: Record<string, string> = {};
   for (const [key, value] of Object.entries(objectIn(json))) {
-    // A key like __proto__ must become a plain entry, not change the object.
-    if (typeof value === 'string' && wanted(key)) {
+    if (typeof value !== 'string' || !wanted(key)) continue;
+    if (key !== '__proto__') map[key] = value;
+    // Must become a plain entry, not change the object; slow, so only where it is needed.
+    else
       Object.defineProperty(map, key, {
         value,
         enumerable: true,
         configurable: true,
         writable: true,
       });
-    }
   }
   return map;
 }
