@@ -3,7 +3,7 @@
  * on pods: their shapes, and how they are read back without trusting them. JSON in annotations.
  */
 import type { Json, JsonObject } from './effect.ts';
-import { utf8Length } from './utf8.ts';
+import { fitsInUtf8 } from './utf8.ts';
 import { type VolumeHealth, healthStatuses, maxHealthMessage } from './health.ts';
 
 export interface FencedVolume {
@@ -118,26 +118,15 @@ const messageLengths = [maxHealthMessage, 60, 20, 0];
 
 /** Cuts messages, and then leaves out as many unhealthy volumes as needed to stay within 8 KiB. */
 export function encodeNodeReport(report: NodeReport): string {
-  const { v, driver, kubelet, volumes, storage, bootId, nodeId, unhealthy, clean } = report;
-  // What is undefined is left out of the text.
-  const head = {
-    v,
-    driver,
-    kubelet,
-    volumes,
-    storage,
-    bootID: bootId,
-    nodeID: nodeId,
-    clean: clean && { epoch: clean.epoch, bootID: clean.bootId },
-  };
+  const { bootId: bootID, nodeId: nodeID, unhealthy, clean: by, ...rest } = report;
+  // Undefined is left out of the text.
+  const head = { ...rest, bootID, nodeID, clean: by && { epoch: by.epoch, bootID: by.bootId } };
   const textOf = (count: number, length: number): string => {
     const cut = (message: string): string => message.slice(0, length).toWellFormed();
     const listed = unhealthy.slice(0, count).map((one) => ({ ...one, message: cut(one.message) }));
     return JSON.stringify({ ...head, unhealthy: listed });
   };
-  // No character takes more than three bytes for each unit of its length.
-  const fits = (text: string): boolean =>
-    3 * text.length <= maxReportBytes || utf8Length(text) <= maxReportBytes;
+  const fits = (text: string): boolean => fitsInUtf8(text, maxReportBytes);
   const whole = messageLengths.map((length) => textOf(unhealthy.length, length)).find(fits);
   if (whole !== undefined) return whole;
   let count = unhealthy.length;

@@ -1,5 +1,10 @@
+/** No character takes more than three bytes for each unit of its length. */
+export function fitsInUtf8(text: string, bytes: number): boolean {
+  return 3 * text.length <= bytes || utf8Length(text) <= bytes;
+}
+
 /** Bytes on the wire; the core has no TextEncoder. */
-export function utf8Length(text: string): number {
+function utf8Length(text: string): number {
   let bytes = 0;
   for (const character of text) {
     const code = character.codePointAt(0) ?? 0;

@@ -32,7 +32,9 @@ export async function catchMutants(options: {
     // Who has no row yet is hunted by whoever writes the table.
     return update || recordedSeed(name) !== undefined;
   });
-  const waiting = [...chosen];
+  // What is looked for takes longest, so it begins first.
+  const isKnown = ({ name }: Mutant): number => Number(recordedSeed(name) !== undefined);
+  const waiting = chosen.toSorted((a, b) => isKnown(a) - isKnown(b));
   const hunts: Hunt[] = [];
   const hunt = async (): Promise<void> => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
