@@ -33,6 +33,7 @@ const words = [
   'model',
   'names',
   'record',
+  'untrusted-json',
   'utf8',
   'watch-fact',
 ];
@@ -41,6 +42,7 @@ const adapters = [
   'mounts',
   'boot-id',
   'kubelet-health',
+  'containers',
   'kubelet-volumes',
   'machine',
   'look',

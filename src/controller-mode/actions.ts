@@ -46,6 +46,8 @@ export type Action = KeyedAction & { readonly node: string } & (
         readonly bootId: string;
         readonly phase: FenceRecord['phase'];
         readonly volumes: readonly FencedVolume[];
+        /** Uids of those that it is for; absent where nobody saw them. */
+        readonly pods?: readonly string[];
         /** What is adopted, and must stand by a consistent read: holds, or else our taint. */
         readonly adopts?: { readonly holds: readonly AttachmentTarget[]; readonly taint: string };
       }

@@ -40,6 +40,7 @@ export function begin(situation: Situation, verdict: Verdict, wanted: Wanted): v
     reason: `${verdict.kind}: ${verdict.reason}`,
     phase: 'Intent',
     volumes: [...volumes.values()],
+    pods: pods.map(({ uid }) => uid),
   });
 }
 
@@ -120,6 +121,7 @@ export function follow(situation: Situation, wanted: Wanted): boolean {
     reason: `followed: driver ${first.driver} has taken its volume away`,
     phase: 'Intent',
     volumes: [...volumes.values()],
+    pods: losers.map(({ pod }) => pod.uid),
     adopts: { holds: holds.map(({ name, uid }) => ({ name, uid })), taint: '' },
   });
   return true;
@@ -130,7 +132,7 @@ function pushBegin(
   wanted: Wanted,
   fields: Pick<
     ActionOf<'BeginEpisode'>,
-    'kubeletRenewTime' | 'renewed' | 'troubled' | 'reason' | 'phase' | 'volumes' | 'adopts'
+    'kubeletRenewTime' | 'renewed' | 'troubled' | 'reason' | 'phase' | 'volumes' | 'pods' | 'adopts'
   >,
 ): void {
   const heartbeat = heartbeatTarget(state, nodeName);

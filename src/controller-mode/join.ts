@@ -63,7 +63,8 @@ export function join(
   if (volumes.size > record.volumes.length || (joining.length > 0 && record.phase === 'Moved')) {
     // First the record: what it does not list, nobody would clean up.
     const phase = record.phase === 'Intent' ? 'Intent' : 'Fenced';
-    updateRecord(episode, { volumes: [...volumes.values()], phase }, wanted);
+    const pods = [...new Set([...(record.pods ?? []), ...joining.map(({ uid }) => uid)])];
+    updateRecord(episode, { volumes: [...volumes.values()], pods, phase }, wanted);
     return held;
   }
   for (const pod of joining) {

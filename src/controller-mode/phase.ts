@@ -2,7 +2,7 @@ import type { PodView } from '../shared/model.ts';
 import { type AttachmentTarget, action } from './actions.ts';
 import { type Episode, hasOutOfService, isOfStorage, isUntouched } from './episode.ts';
 import { hasNothingToHold } from './unsafe.ts';
-import { attachmentOf, isConfirmed, usersOf } from './volumes.ts';
+import { attachmentOf, isConfirmed, podsOn, usersOf } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
 /** Step 6. Writes into the record how far the episode has come, for whoever leads next. */
@@ -32,7 +32,13 @@ export function settlePhase(episode: Episode, wanted: Wanted): void {
   const gone = new Set(untouched.map(({ volume }) => volume.pv));
   const unheld = untouched.flatMap(({ attachment }) => attachment ?? []);
   const volumes = record.volumes.filter(({ pv }) => !gone.has(pv));
-  updateRecord(episode, { phase: 'Moved', volumes }, wanted, unheld);
+  updateRecord(episode, { phase: 'Moved', volumes, pods: gonePods(episode) }, wanted, unheld);
+}
+
+/** Of the pods that the episode ends: those that the API does not have any more. */
+function gonePods({ situation, record }: Episode): readonly string[] {
+  const there = new Set(podsOn(situation.state, situation.nodeName).map(({ uid }) => uid));
+  return (record.pods ?? []).filter((uid) => !there.has(uid));
 }
 
 /**
@@ -49,7 +55,8 @@ function settleInOrder(episode: Episode, wanted: Wanted): void {
   const staying = used.filter((volume) => isUntouched(episode, volume));
   if (gone.length === 0 || gone.length + staying.length < record.volumes.length) return;
   const unheld = staying.flatMap(({ pv }) => attachmentOf(state, nodeName, pv) ?? []);
-  updateRecord(episode, { phase: 'Moved', volumes: gone }, wanted, unheld);
+  const change = { phase: 'Moved' as const, volumes: gone, pods: gonePods(episode) };
+  updateRecord(episode, change, wanted, unheld);
 }
 
 /** Nothing is left to do for it; one that has only failed still keeps its name from the next. */
@@ -64,7 +71,7 @@ function isOver(pod: PodView): boolean {
  */
 export function updateRecord(
   { record, heartbeat, situation }: Episode,
-  change: Partial<Pick<Episode['record'], 'phase' | 'volumes' | 'reason'>>,
+  change: Partial<Pick<Episode['record'], 'phase' | 'volumes' | 'pods' | 'reason'>>,
   wanted: Wanted,
   unheld: readonly AttachmentTarget[] = [],
 ): void {

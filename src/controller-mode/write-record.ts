@@ -41,6 +41,7 @@ export function* beginEpisode(action: ActionOf<'BeginEpisode'>, wallTime: string
     bootId: action.bootId,
     phase: action.phase,
     volumes: action.volumes,
+    ...(action.pods === undefined ? {} : { pods: action.pods }),
   };
   const annotations = { [fenceAnnotation]: encodeFenceRecord(record) };
   if (!absent) {

@@ -4,15 +4,26 @@ import { performKubernetes } from '../shared/kubernetes/client.ts';
 import { HeartbeatLease } from '../shared/kubernetes/heartbeat-lease.ts';
 import type { Transport } from '../shared/kubernetes/transport.ts';
 import type { Logger } from '../shared/log.ts';
-import { done, type Outcome, unknown } from '../shared/outcome.ts';
-import type { Action, RenewHeartbeat } from './actions.ts';
-import type { Machine } from './clean.ts';
+import { objectIn } from '../shared/kubernetes/json-reader.ts';
+import { fenceAnnotation, heartbeatLease } from '../shared/names.ts';
+import { done, failed, type Outcome, outcomeOfHttp, unknown } from '../shared/outcome.ts';
+import { decodeFenceRecord } from '../shared/record.ts';
+import type { Action, RenewHeartbeat, Unmount, UnmountVolume } from './actions.ts';
+import type { DriverPaths, Machine } from './clean.ts';
 import type { Fact } from './facts.ts';
 import { Look } from './look.ts';
+import { cleaningOf } from './unmount.ts';
 
 /** Our own Lease. Ends by a deadline of its own. */
 export interface HeartbeatPort {
   renew(content: { readonly bootId: string; readonly report: string }): Promise<HeartbeatAnswer>;
+  /** Reads it consistently, and writes nothing. */
+  look(): Promise<HeartbeatAnswer>;
+}
+
+/** The driver's node service. Ends by a deadline of its own. */
+export interface UnmountPort {
+  unmount(unmount: Unmount): Promise<Outcome>;
 }
 
 export interface HeartbeatAnswer {
@@ -29,6 +40,8 @@ export interface ActOptions {
   /** Reads the whole machine or rejects. */
   readonly inspect: (signal: AbortSignal) => Promise<Machine>;
   readonly inspectDeadlineMs: number;
+  readonly driver: UnmountPort;
+  readonly paths: DriverPaths;
   readonly post: (fact: Fact) => void;
   /** The last renewal, the one that says `stopping`, was acknowledged. */
   readonly onLastRenewal: () => void;
@@ -39,8 +52,16 @@ export function createAct(options: ActOptions): (action: Action) => Promise<Outc
   const { clock, inspectDeadlineMs, inspect } = options;
   const look = new Look({ clock, deadlineMs: inspectDeadlineMs, work: inspect });
   const renew = createRenew(options);
-  return (action) =>
-    action.kind === 'RenewHeartbeat' ? renew(action) : inspectMachine(look, options);
+  return async (action) => {
+    switch (action.kind) {
+      case 'RenewHeartbeat':
+        return renew(action);
+      case 'InspectMachine':
+        return inspectMachine(look, options);
+      case 'UnmountVolume':
+        return unmountVolume(action, look, options);
+    }
+  };
 }
 
 function createRenew(options: ActOptions): (action: RenewHeartbeat) => Promise<Outcome> {
@@ -68,6 +89,34 @@ function createRenew(options: ActOptions): (action: RenewHeartbeat) => Promise<O
     if (action.last) options.onLastRenewal();
     return outcome;
   };
+}
+
+/**
+ * What it was decided upon must be so still, by a consistent read of the record and another look at
+ * the machine: the last thing before the driver is asked.
+ */
+async function unmountVolume(
+  { unmount, fence }: UnmountVolume,
+  look: Look<Machine>,
+  { heartbeat, driver, paths, log }: ActOptions,
+): Promise<Outcome> {
+  const found = await heartbeat.look();
+  if (found.outcome.kind !== 'Done') return found.outcome;
+  const record = decodeFenceRecord(found.fence);
+  if (found.fence !== fence || record === undefined) {
+    return failed('OTHER_RECORD', 'the fence record has changed since this was decided');
+  }
+  const seen = await look.take();
+  if (seen.kind !== 'Answered') return unknown('UNREADABLE', 'this machine could not be read');
+  const { unmounts } = cleaningOf(record, seen.result, paths);
+  if (!unmounts.some(({ path, step }) => path === unmount.path && step === unmount.step)) {
+    return failed('CHANGED', `${unmount.path} is not to be unmounted any more`);
+  }
+  const outcome = await driver.unmount(unmount);
+  const fields = { ...unmount, epoch: record.epoch, outcome: outcome.kind };
+  if (outcome.kind === 'Done') log.info(fields, 'unmounted what the kubelet had left of a volume');
+  else log.warn({ ...outcome, ...fields }, 'could not unmount what the kubelet has left');
+  return outcome;
 }
 
 async function inspectMachine(look: Look<Machine>, { clock, post }: ActOptions): Promise<Outcome> {
@@ -118,5 +167,14 @@ export function createHeartbeat(options: HeartbeatOptions): HeartbeatPort {
   return {
     renew: ({ bootId, report }) =>
       leaseOf(bootId).renew(report, config.lostAfterMs / triesUntilLost),
+    look: async () => {
+      const name = heartbeatLease(driverName, config.nodeName);
+      const place = { resource: 'leases', namespace: config.namespace, name } as const;
+      const effect = { target: 'kubernetes', verb: 'get', ...place } as const;
+      const { status, body } = await performKubernetes(transport, effect, config.lostAfterMs);
+      const outcome = outcomeOfHttp(status, 'reading the heartbeat Lease');
+      const fence = objectIn(objectIn(body?.metadata).annotations)[fenceAnnotation];
+      return { outcome, fence: typeof fence === 'string' ? fence : undefined };
+    },
   };
 }

@@ -1,8 +1,8 @@
 import type { Instant } from '../shared/clock.ts';
 import type { KeyedAction } from '../shared/mode.ts';
 
-/** Everything that node mode can do. It writes its own Lease and nothing else. */
-export type Action = RenewHeartbeat | InspectMachine;
+/** Everything that node mode can do. It writes its own Lease and no other object. */
+export type Action = RenewHeartbeat | InspectMachine | UnmountVolume;
 
 /**
  * Writes holder and report to our own Lease by compare-and-swap. Each attempt is an action of its
@@ -27,6 +27,21 @@ export interface InspectMachine extends KeyedAction {
   readonly kind: 'InspectMachine';
 }
 
+/** One call to the driver's node service, with the path that the kubelet would give it. */
+export interface Unmount {
+  readonly step: 'unpublish' | 'unstage';
+  readonly handle: string;
+  readonly path: string;
+}
+
+/** Has the driver take away what is left of a fenced volume and nobody has any more. */
+export interface UnmountVolume extends KeyedAction {
+  readonly kind: 'UnmountVolume';
+  readonly unmount: Unmount;
+  /** The fence annotation that it was decided upon; under any other one nothing is unmounted. */
+  readonly fence: string;
+}
+
 export function renewHeartbeat(
   attempt: number,
   content: Omit<RenewHeartbeat, 'kind' | keyof KeyedAction>,
@@ -46,5 +61,18 @@ export function inspectMachine(attempt: number): InspectMachine {
     key: `inspect/${attempt}`,
     scope: 'inspect',
     exclusive: true,
+  };
+}
+
+export function unmountVolume(
+  attempt: number,
+  content: Omit<UnmountVolume, 'kind' | keyof KeyedAction>,
+): UnmountVolume {
+  return {
+    kind: 'UnmountVolume',
+    key: `unmount/${attempt}`,
+    scope: 'unmount',
+    exclusive: true,
+    ...content,
   };
 }

@@ -10,6 +10,8 @@ export interface Machine {
   readonly mounts: readonly Mount[];
   readonly volumes: readonly FoundVolume[];
   readonly kubeletDirs: readonly string[];
+  /** Uids of the pods of which a container exists; undefined: nobody can tell. */
+  readonly running?: ReadonlySet<string> | undefined;
 }
 
 export interface DriverPaths {
@@ -20,7 +22,7 @@ export interface DriverPaths {
 
 /** Something of a fenced volume that is still here, or a reason why nobody can tell. */
 export interface LeftOver {
-  readonly kind: 'mounted' | 'blind';
+  readonly kind: 'mounted' | 'blind' | 'running';
   readonly path: string;
   /** A sentence for people. */
   readonly reason: string;
@@ -67,9 +69,7 @@ function mounted(
   const names = pvNames(volumes, machine.volumes, handles);
   const hashes = new Set([...handles].map(paths.sha256Hex));
   return machine.mounts.flatMap(({ mountPoint }) => {
-    const place = machine.kubeletDirs
-      .map((dir) => placeBelow(dir, mountPoint))
-      .find((parts) => parts !== undefined);
+    const place = placeIn(machine.kubeletDirs, mountPoint);
     if (place === undefined) return [];
     const anyOfDriver = fenced.length === 0 && isStagedBy(place, paths.driverName);
     if (!anyOfDriver && !belongs(place, { names, hashes, driverName: paths.driverName })) return [];
@@ -91,6 +91,11 @@ function pvNames(
   for (const volume of found) if (handles.has(volume.handle)) names.add(volume.pv);
   names.delete('');
   return names;
+}
+
+/** The parts of the path below that of these directories in which it lies. */
+export function placeIn(dirs: readonly string[], path: string): readonly string[] | undefined {
+  return dirs.map((dir) => placeBelow(dir, path)).find((parts) => parts !== undefined);
 }
 
 /** The parts of the path below a directory: `/a/b` is above `/a/b/c`, but not above `/a/bc`. */

@@ -1,7 +1,8 @@
 import type { Instant } from '../shared/clock.ts';
 import type { Decision } from '../shared/mode.ts';
 import { decodeNodeReport, encodeNodeReport } from '../shared/record.ts';
-import { type Action, inspectMachine, renewHeartbeat } from './actions.ts';
+import { type Action, inspectMachine, renewHeartbeat, unmountVolume } from './actions.ts';
+import { nextUnmount } from './cleaning.ts';
 import { cleanliness, inspectionExpiresAt, newsOf, reportOf } from './report.ts';
 import type { NodeState } from './state.ts';
 
@@ -18,7 +19,7 @@ interface Wish {
  * it is clean. Neither waits for the other: a mount table that hangs leaves the heartbeat alone.
  */
 export function decide(state: NodeState, now: Instant): Decision<Action> {
-  const wishes = [heartbeat(state, now), inspection(state, now)];
+  const wishes = [heartbeat(state, now), inspection(state, now), unmounting(state, now)];
   return {
     actions: wishes.flatMap(({ action }) => (action === undefined ? [] : [action])),
     // Nothing to tell: what people should see of a node is the controller's to say.
@@ -79,6 +80,18 @@ function inspection(state: NodeState, now: Instant): Wish {
   const dueAt = endedAt === undefined ? now : endedAt + state.settings.heartbeatIntervalMs;
   if (now < dueAt) return { action: undefined, wakeAt: dueAt };
   return { action: inspectMachine(attempts), wakeAt: undefined };
+}
+
+/** Only beside a kubelet that works: it ends what is left of pods, and then unmounts by itself. */
+function unmounting(state: NodeState, now: Instant): Wish {
+  const { fence, cleaning, kubelet, driver, stopping } = state;
+  const { okSince } = kubelet;
+  if (stopping || fence === undefined || okSince === undefined || driver !== 'ok') return nothing;
+  const next = nextUnmount(cleaning, okSince);
+  if (next === undefined) return nothing;
+  if (now < next.dueAt) return { action: undefined, wakeAt: next.dueAt };
+  const content = { unmount: next.unmount, fence: fence.text };
+  return { action: unmountVolume(cleaning.attempts, content), wakeAt: undefined };
 }
 
 function attestationEnd(state: NodeState, now: Instant): Instant | undefined {

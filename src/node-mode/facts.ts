@@ -115,6 +115,8 @@ export interface MachineInspected {
   readonly volumes: readonly FoundVolume[];
   /** The kubelet's directory as configured and with symbolic links resolved. */
   readonly kubeletDirs: readonly string[];
+  /** Uids of the pods of which a container exists; undefined: nobody can tell. */
+  readonly running?: ReadonlySet<string> | undefined;
 }
 
 /** The compare-and-swap on our own Lease succeeded. */

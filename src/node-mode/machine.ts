@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Machine } from './clean.ts';
+import { readRunningPods } from './containers.ts';
 import { readBlockPods, readKubeletVolumes, resolveKubeletDir } from './kubelet-volumes.ts';
 import type { MountEntry } from './facts.ts';
 import { readMounts } from './mounts.ts';
@@ -11,16 +12,26 @@ export interface MachinePaths {
   readonly driverName: string;
 }
 
+/** And where the node's cgroups are; empty: nowhere. */
+export interface WholeMachinePaths extends MachinePaths {
+  readonly cgroupDir: string;
+}
+
 /**
  * One complete look at what the kubelet and the driver left on this machine. Rejects if any part
  * of it cannot be read: half a look must not make a machine look clean.
  */
-export async function readMachine(paths: MachinePaths, signal: AbortSignal): Promise<Machine> {
+export async function readMachine(paths: WholeMachinePaths, signal: AbortSignal): Promise<Machine> {
   const kubeletDirs = await resolveKubeletDir(paths.kubeletDir);
   const volumes = await readKubeletVolumes({ ...paths, signal });
+  // Which containers run is needed for more than the attestation, which stands without it.
+  const running =
+    paths.cgroupDir === ''
+      ? undefined
+      : await readRunningPods(paths.cgroupDir, signal).catch(() => undefined);
   // Last, so that it is the youngest part of the evidence.
   const mounts = await readMounts(paths.mountinfoFile, signal);
-  return { mounts, volumes, kubeletDirs };
+  return { mounts, volumes, kubeletDirs, running };
 }
 
 /** What our own looks at volumes begin with. Rejects likewise. */

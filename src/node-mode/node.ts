@@ -3,14 +3,14 @@ import type { Config } from '../shared/config.ts';
 import { CsiConnection } from '../shared/csi/connection.ts';
 import { awaitDriverName } from '../shared/csi/driver-name.ts';
 import { probe } from '../shared/csi/identity.ts';
-import { readNodeId } from '../shared/csi/node.ts';
+import { readNodeId, unpublishVolume, unstageVolume } from '../shared/csi/node.ts';
 import { CsiNodeHealth } from '../shared/csi/node-health.ts';
 import { type Health, initialHealth, serveConfigured } from '../shared/http.ts';
 import { loadApiServer } from '../shared/kubernetes/kube-config.ts';
 import { Transport } from '../shared/kubernetes/transport.ts';
 import { Reconciler } from '../shared/reconciler.ts';
 import { type Shell, untilAborted } from '../shared/shell.ts';
-import { createAct, createHeartbeat } from './act.ts';
+import { createAct, createHeartbeat, type UnmountPort } from './act.ts';
 import type { Action } from './actions.ts';
 import type { Fact } from './facts.ts';
 import { HealthSource } from './health-source.ts';
@@ -110,16 +110,17 @@ function assemble(parts: Parts, ends: Ends): Agent {
   const { config, shell, driverName, connection, transport } = parts;
   const { clock, log, metrics } = shell;
   const { heartbeatIntervalMs, mountinfoFile, kubeletDir, bootIdFile, localProbes } = config;
-  const state = createState(
-    { driverName, heartbeatIntervalMs, localProbes, sha256Hex },
-    clock.now(),
-  );
+  const { cgroupDir, timeoutMs } = config;
+  const paths = { driverName, sha256Hex };
+  const state = createState({ ...paths, heartbeatIntervalMs, localProbes }, clock.now());
   const post = (fact: Fact): void => reconciler.post(fact);
   const act = createAct({
     clock,
     log,
     heartbeat: createHeartbeat({ config, driverName, clock, transport }),
-    inspect: (signal) => readMachine({ mountinfoFile, kubeletDir, driverName }, signal),
+    inspect: (signal) => readMachine({ mountinfoFile, kubeletDir, driverName, cgroupDir }, signal),
+    driver: unmountPort(connection, timeoutMs),
+    paths,
     inspectDeadlineMs: Math.max(1000, 2 * heartbeatIntervalMs),
     post,
     onLastRenewal: ends.onLastRenewal,
@@ -141,7 +142,7 @@ function assemble(parts: Parts, ends: Ends): Agent {
     kubeletHealthzAddress: config.kubeletHealthzAddress,
     bootIdFile,
     heartbeatIntervalMs,
-    driverDeadlineMs: config.timeoutMs,
+    driverDeadlineMs: timeoutMs,
     post,
   });
   const own = localProbes ? [ownLooks(parts, post)] : [];
@@ -206,6 +207,15 @@ function driverPort(connection: CsiConnection): DriverPort {
       const { outcome, nodeId } = await readNodeId(connection, deadlineMs);
       return outcome.kind === 'Done' ? nodeId : undefined;
     },
+  };
+}
+
+function unmountPort(connection: CsiConnection, deadlineMs: number): UnmountPort {
+  return {
+    unmount: ({ step, ...volume }) =>
+      step === 'unpublish'
+        ? unpublishVolume(connection, volume, deadlineMs)
+        : unstageVolume(connection, volume, deadlineMs),
   };
 }
 

@@ -55,7 +55,7 @@ export type Cleanliness =
  * is gone: before that an empty mount table could still fill up again.
  */
 export function cleanliness(state: NodeState, now: Instant): Cleanliness {
-  const { fence, inspection, inspections } = state;
+  const { fence, inspection, inspections, cleaning } = state;
   if (fence?.record.phase !== 'Moved') return { kind: 'not-asked' };
   if (inspection === undefined) {
     const because = inspections.failure || 'the mount table was not read since the fence';
@@ -67,7 +67,9 @@ export function cleanliness(state: NodeState, now: Instant): Cleanliness {
   const [first] = inspection.leftOvers;
   if (first === undefined) return { kind: 'clean', epoch: fence.record.epoch };
   const more = inspection.leftOvers.length - 1;
-  return { kind: 'unclean', because: more === 0 ? first.reason : `${first.reason} (+${more})` };
+  const kept = cleaning.kept.find(({ path }) => path === first.path);
+  const reason = kept === undefined ? first.reason : `${first.reason}: ${kept.because}`;
+  return { kind: 'unclean', because: more === 0 ? reason : `${reason} (+${more})` };
 }
 
 /** From this moment on silence alone takes the attestation back. */

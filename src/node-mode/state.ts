@@ -3,6 +3,13 @@ import type { Outcome } from '../shared/outcome.ts';
 import { decodeFenceRecord, type FenceRecord } from '../shared/record.ts';
 import type { Action } from './actions.ts';
 import { type DriverPaths, type LeftOver, leftOversOf } from './clean.ts';
+import {
+  type CleaningHistory,
+  createCleaning,
+  forgetCleaning,
+  noteCleaning,
+  noteTry,
+} from './cleaning.ts';
 import type {
   DriverAnswer,
   DriverWord,
@@ -12,6 +19,7 @@ import type {
   MachineInspected,
   VolumesFound,
 } from './facts.ts';
+import { cleaningOf, runningLeft } from './unmount.ts';
 import {
   createVolumeViews,
   forgetDriverWords,
@@ -43,6 +51,7 @@ export interface NodeState {
   fence: Fence | undefined;
   inspection: Inspection | undefined;
   inspections: InspectionHistory;
+  readonly cleaning: CleaningHistory;
   stopping: boolean;
 }
 
@@ -50,6 +59,8 @@ export interface KubeletHistory {
   /** An address that never answered proves nothing: it may simply be the wrong one. */
   seenOk: boolean;
   deadInARow: number;
+  /** From when on it answered every time; undefined: last time it did not. */
+  okSince: Instant | undefined;
 }
 
 export interface HeartbeatHistory {
@@ -90,12 +101,13 @@ export function createState(settings: NodeSettings, now: Instant): NodeState {
     bootId: undefined,
     driver: undefined,
     nodeId: '',
-    kubelet: { seenOk: false, deadInARow: 0 },
+    kubelet: { seenOk: false, deadInARow: 0, okSince: undefined },
     views: createVolumeViews(settings.localProbes),
     heartbeat: { attempts: 0, sentAt: undefined, result: 'unanswered', acknowledged: undefined },
     fence: undefined,
     inspection: undefined,
     inspections: { attempts: 0, endedAt: undefined, failure: '' },
+    cleaning: createCleaning(),
     stopping: false,
   };
 }
@@ -109,7 +121,7 @@ export function observe(state: NodeState, fact: Fact, now: Instant): void {
       if (fact.word !== 'ok') forgetDriverWords(state.views, now);
       return;
     case 'KubeletProbed':
-      return countKubelet(state.kubelet, fact.health);
+      return countKubelet(state.kubelet, fact.health, now);
     case 'BootIdRead':
       state.bootId = fact.bootId;
       return;
@@ -127,7 +139,7 @@ export function observe(state: NodeState, fact: Fact, now: Instant): void {
     case 'OwnLooksFailed':
       return forgetOwnWords(state.views, now);
     case 'MachineInspected':
-      return judge(state, fact);
+      return judge(state, fact, now);
     case 'HeartbeatAcknowledged':
       return acknowledge(state, fact, now);
     case 'Stopping':
@@ -141,9 +153,10 @@ export function observe(state: NodeState, fact: Fact, now: Instant): void {
 }
 
 /** Only an unbroken row of failures counts, and `unknown` breaks it. */
-function countKubelet(kubelet: KubeletHistory, health: KubeletHealth): void {
+function countKubelet(kubelet: KubeletHistory, health: KubeletHealth, now: Instant): void {
   kubelet.deadInARow = health === 'dead' ? kubelet.deadInARow + 1 : 0;
   kubelet.seenOk ||= health === 'ok';
+  kubelet.okSince = health === 'ok' ? (kubelet.okSince ?? now) : undefined;
 }
 
 function found({ views }: NodeState, { handles, offered }: VolumesFound, now: Instant): void {
@@ -162,11 +175,15 @@ function hear(
   if (state.driver === 'ok') noteAnswer(state.views, fact, now);
 }
 
-function judge(state: NodeState, fact: MachineInspected): void {
+function judge(state: NodeState, fact: MachineInspected, now: Instant): void {
   const { fence } = state;
   if (fence === undefined || fact.beganAt < fence.knownSince) return;
-  const leftOvers = leftOversOf(fence.record.volumes, fact, state.settings);
+  const leftOvers = [
+    ...leftOversOf(fence.record.volumes, fact, state.settings),
+    ...runningLeft(fence.record, fact),
+  ];
   state.inspection = { beganAt: fact.beganAt, leftOvers };
+  noteCleaning(state.cleaning, cleaningOf(fence.record, fact, state.settings), now);
 }
 
 function acknowledge(state: NodeState, fact: HeartbeatAcknowledged, now: Instant): void {
@@ -195,8 +212,10 @@ function settle(
       state.inspections.endedAt = end.now;
       state.inspections.failure = end.outcome.kind === 'Done' ? '' : end.outcome.detail;
       // What could not be read is unknown, and unknown takes an earlier attestation back.
-      if (end.outcome.kind !== 'Done') state.inspection = undefined;
+      if (end.outcome.kind !== 'Done') forgetWhatWasSeen(state);
       return;
+    case 'UnmountVolume':
+      return noteTry(state.cleaning, action.unmount, end.now);
   }
 }
 
@@ -208,6 +227,7 @@ function resultOf(outcome: Outcome): HeartbeatHistory['result'] {
 /** After a time in which we did not run, whatever we saw before it may be long untrue. */
 function startOver(state: NodeState, now: Instant): void {
   state.kubelet.deadInARow = 0;
+  state.kubelet.okSince = undefined;
   forgetDriverWords(state.views, now);
   forgetOwnWords(state.views, now);
   if (state.fence !== undefined) state.fence = { ...state.fence, knownSince: now };
@@ -215,7 +235,12 @@ function startOver(state: NodeState, now: Instant): void {
 }
 
 function forgetInspections(state: NodeState): void {
-  state.inspection = undefined;
+  forgetWhatWasSeen(state);
   state.inspections.endedAt = undefined;
   state.inspections.failure = '';
+}
+
+function forgetWhatWasSeen(state: NodeState): void {
+  state.inspection = undefined;
+  forgetCleaning(state.cleaning);
 }

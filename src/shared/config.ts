@@ -19,6 +19,8 @@ export interface Config {
   readonly namespace: string;
   readonly kubeletDir: string;
   readonly mountinfoFile: string;
+  /** Empty: nobody can tell which containers run. */
+  readonly cgroupDir: string;
   readonly bootIdFile: string;
   readonly kubeletHealthzAddress: string;
   readonly heartbeatIntervalMs: number;

@@ -1,4 +1,5 @@
-import { environmentName, type Option, optionGroups } from './options.ts';
+import type { Option } from './option.ts';
+import { environmentName, optionGroups } from './options.ts';
 
 /** What `--help` prints: for a person at a terminal of 100 columns. */
 export function helpText(): string {

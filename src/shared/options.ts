@@ -1,28 +1,4 @@
-/** How the text of an option is read. */
-export type OptionKind =
-  | 'boolean'
-  | 'choice'
-  | 'duration'
-  | 'integer'
-  | 'number'
-  | 'share'
-  | 'list'
-  | 'path'
-  | 'socket'
-  | 'endpoint'
-  | 'text';
-
-export interface Option {
-  readonly kind: OptionKind;
-  /** As it would be typed; undefined: there is none, or it is found out otherwise. */
-  readonly byDefault?: string;
-  /** What stands in the place of a default that is found out otherwise. */
-  readonly otherwise?: string;
-  readonly choices?: readonly string[];
-  readonly help: string;
-  /** Accepted, so that arguments copied from another sidecar do not stop the pod, and unused. */
-  readonly ignored?: true;
-}
+import type { Option } from './option.ts';
 
 /**
  * Every option there is, by group, in the order in which `--help` shows them. Names are those of
@@ -68,6 +44,11 @@ export const optionGroups = {
       kind: 'path',
       byDefault: '/proc/self/mountinfo',
       help: 'Mount table that must show no fenced volume before a node is released.',
+    },
+    'cgroup-dir': {
+      kind: 'path',
+      otherwise: 'off',
+      help: "The node's /sys/fs/cgroup; with it the agent unmounts what the kubelet leaves.",
     },
     'boot-id-file': {
       kind: 'path',

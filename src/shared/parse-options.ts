@@ -1,4 +1,5 @@
-import { environmentName, type Option, options } from './options.ts';
+import type { Option } from './option.ts';
+import { environmentName, options } from './options.ts';
 
 /** One mistake, in the words that a person needs to mend it. */
 export interface Problem {

@@ -72,6 +72,7 @@ function assemble(read: Reading, { environment, readFile }: Surroundings): Confi
     namespace,
     kubeletDir: read.one('kubelet-dir', path, ''),
     mountinfoFile: read.one('mountinfo-file', path, ''),
+    cgroupDir: read.one('cgroup-dir', path, ''),
     bootIdFile: read.one('boot-id-file', path, ''),
     kubeletHealthzAddress: read.one('kubelet-healthz-address', endpoint, ''),
     heartbeatIntervalMs: read.one('heartbeat-interval', duration, 0),

@@ -3,6 +3,7 @@
  * on pods: their shapes, and how they are read back without trusting them. JSON in annotations.
  */
 import type { Json, JsonObject } from './effect.ts';
+import { asObject, list, oneOf, parseObject, string } from './untrusted-json.ts';
 import { fitsInUtf8 } from './utf8.ts';
 import { type VolumeHealth, healthStatuses, maxHealthMessage } from './health.ts';
 
@@ -32,6 +33,11 @@ export interface FenceRecord {
   readonly phase: 'Intent' | 'Fenced' | 'Moved' | 'Released';
   /** Every volume taken from the node; an empty list after Intent stands for all of the driver. */
   readonly volumes: readonly FencedVolume[];
+  /**
+   * Uids of the pods that the episode ends; from Moved on only those that the API does not have
+   * any more, and a uid never comes back. What is mounted for them the agent may unmount.
+   */
+  readonly pods?: readonly string[];
 }
 
 /** The agent attests that nothing of the fenced volumes is left on its machine. */
@@ -88,8 +94,8 @@ export interface PodIntent {
 }
 
 export function encodeFenceRecord(record: FenceRecord): string {
-  const { bootId, ...rest } = record;
-  return JSON.stringify({ ...rest, bootID: bootId });
+  const { bootId, pods = [], ...rest } = record;
+  return JSON.stringify({ ...rest, bootID: bootId, ...(pods.length === 0 ? {} : { pods }) });
 }
 
 /** Undefined for anything that is not a record of ours; never throws. */
@@ -108,7 +114,15 @@ export function decodeFenceRecord(text: string | undefined): FenceRecord | undef
     bootId: string(json.bootID),
     phase,
     volumes: volumes(json.volumes),
+    ...podsOf(json),
   };
+}
+
+function podsOf(json: JsonObject): { pods?: readonly string[] } {
+  const uids = list(json.pods)
+    .map(string)
+    .filter((uid) => uid !== '');
+  return uids.length === 0 ? {} : { pods: uids };
 }
 
 const maxReportBytes = 8 * 1024;
@@ -213,31 +227,4 @@ function volumes(json: Json | undefined): FencedVolume[] {
     const handle = string(volume?.handle);
     return handle === '' ? [] : [{ handle, pv: string(volume?.pv) }];
   });
-}
-
-function parseObject(text: string | undefined): JsonObject | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return asObject(JSON.parse(text) as Json);
-  } catch {
-    return undefined;
-  }
-}
-
-function asObject(json: Json | undefined): JsonObject | undefined {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
-    ? (json as JsonObject)
-    : undefined;
-}
-
-function list(json: Json | undefined): readonly Json[] {
-  return Array.isArray(json) ? (json as readonly Json[]) : [];
-}
-
-function string(json: Json | undefined): string {
-  return typeof json === 'string' ? json : '';
-}
-
-function oneOf<T extends string>(json: Json | undefined, words: readonly T[]): T | undefined {
-  return words.find((word) => word === json);
 }

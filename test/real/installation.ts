@@ -66,6 +66,15 @@ export class Installation {
     await this.rolledOut();
   }
 
+  /** Changes the pods of the agents by hand, for example to take something from them. */
+  async changeAgents(...operations: readonly object[]): Promise<void> {
+    const name = this.#variant === 'standalone' ? standaloneName : agentsName;
+    const place = [`daemonset/${name}`, `--namespace=${driverNamespace}`];
+    const patch = ['patch', ...place, '--type=json', `--patch=${JSON.stringify(operations)}`];
+    await this.#bed.cluster.kubectl(patch);
+    await this.rolledOut();
+  }
+
   /** Resolves when every pod is of the newest template, and ready. */
   async rolledOut(): Promise<void> {
     const names = [agentsName, ...(this.#variant === 'standalone' ? [standaloneName] : [])];

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { heartbeatLease, reportAnnotation } from '../../src/shared/names.ts';
 import { decodeNodeReport, type NodeReport } from '../../src/shared/record.ts';
 import { eventually } from '../machine/eventually.ts';
-import { driverName, driverNamespace, standaloneName } from './installation.ts';
+import { driverName, driverNamespace } from './installation.ts';
 import { labelled, RealStage } from './real-stage.ts';
 
 const [a, b] = ['worker-a', 'worker-b'] as const;
@@ -42,14 +42,6 @@ describe('the agents in a DaemonSet of their own', () => {
     await reports({ kubelet: 'ok' }, [machine]);
   }
 
-  /** Takes something from the agents that they are shipped with. */
-  async function without(...operations: readonly object[]): Promise<void> {
-    const place = [`daemonset/${standaloneName}`, `--namespace=${driverNamespace}`];
-    const patch = ['patch', ...place, '--type=json', `--patch=${JSON.stringify(operations)}`];
-    await stage.bed.cluster.kubectl(patch);
-    await stage.installation.rolledOut();
-  }
-
   /** The pod leaves this machine, which lives, and is back at once. */
   async function failsOver(machine: string): Promise<void> {
     stage.bed.machine(machine).hangApi();
@@ -82,7 +74,7 @@ describe('the agents in a DaemonSet of their own', () => {
     it('root, to whom the socket of the driver belongs', async () => {
       const nobody = { op: 'replace', value: 65532 };
       const path = `${container}/securityContext`;
-      await without(
+      await stage.installation.changeAgents(
         { ...nobody, path: `${path}/runAsUser` },
         { ...nobody, path: `${path}/runAsGroup` },
       );
@@ -92,13 +84,13 @@ describe('the agents in a DaemonSet of their own', () => {
     it('the directory of the driver, in which its socket is', async () => {
       await stage.installation.again();
       await reports({ driver: 'ok' });
-      await without({ op: 'remove', path: `${container}/volumeMounts/0` });
+      await stage.installation.changeAgents({ op: 'remove', path: `${container}/volumeMounts/0` });
       await reports({ driver: 'refused' });
     }, 240_000);
 
     it('the network of the node, or a dead kubelet is not heard', async () => {
       await stage.installation.again();
-      await without(
+      await stage.installation.changeAgents(
         { op: 'replace', path: '/spec/template/spec/hostNetwork', value: false },
         { op: 'replace', path: `${container}/args/3`, value: '--http-endpoint=:9654' },
         { op: 'remove', path: `${container}/livenessProbe/httpGet/host` },
@@ -113,7 +105,10 @@ describe('the agents in a DaemonSet of their own', () => {
 
     it('mounts as they come and go, or no machine can attest that it is clean', async () => {
       await stage.installation.again();
-      await without({ op: 'remove', path: `${container}/volumeMounts/1/mountPropagation` });
+      await stage.installation.changeAgents({
+        op: 'remove',
+        path: `${container}/volumeMounts/1/mountPropagation`,
+      });
       await failsOver(b);
       await sleep(60_000);
       expect(reportOf(b)?.clean).toBeUndefined();

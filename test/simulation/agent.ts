@@ -19,7 +19,7 @@ import {
   heartbeatLease,
   reportAnnotation,
 } from '../../src/shared/names.ts';
-import { done, type Outcome, outcomeOfHttp, unknown } from '../../src/shared/outcome.ts';
+import { done, failed, type Outcome, outcomeOfHttp, unknown } from '../../src/shared/outcome.ts';
 import { heartbeatHolder } from '../../src/shared/record.ts';
 import {
   createWorkQueue,
@@ -189,8 +189,15 @@ export class Agent {
   }
 
   #begin(action: Action): void {
-    if (action.kind === 'InspectMachine') this.#inspect(action);
-    else this.#renew(action, 3);
+    switch (action.kind) {
+      case 'InspectMachine':
+        return this.#inspect(action);
+      case 'RenewHeartbeat':
+        return this.#renew(action, 3);
+      case 'UnmountVolume':
+        // Never wanted: these machines show no cgroups, so nobody can tell what runs.
+        return this.#settle(action, failed('UNIMPLEMENTED', 'no containers here'));
+    }
   }
 
   /** The mount table is read somewhere between the beginning and the end of the look. */

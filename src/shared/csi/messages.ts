@@ -116,6 +116,14 @@ export interface Calls {
     request: Nothing;
     answer: { readonly backend_health?: readonly (AdverseStatus | null)[] };
   };
+  '/csi.v1.Node/NodeUnpublishVolume': {
+    request: { readonly volume_id: string; readonly target_path: string };
+    answer: Nothing;
+  };
+  '/csi.v1.Node/NodeUnstageVolume': {
+    request: { readonly volume_id: string; readonly staging_target_path: string };
+    answer: Nothing;
+  };
 }
 
 export type CallPath = keyof Calls;

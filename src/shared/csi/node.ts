@@ -48,3 +48,25 @@ export async function readNodeCapabilities(
     },
   };
 }
+
+/** Takes the volume from the one place where a pod had it (CSI, NodeUnpublishVolume). */
+export async function unpublishVolume(
+  connection: CsiConnection,
+  volume: { readonly handle: string; readonly path: string },
+  deadlineMs: number,
+): Promise<Outcome> {
+  const request = { volume_id: volume.handle, target_path: volume.path };
+  const path = '/csi.v1.Node/NodeUnpublishVolume';
+  return (await connection.call(path, request, { deadlineMs })).outcome;
+}
+
+/** Takes it off the node; only when no pod there has it (CSI, NodeUnstageVolume). */
+export async function unstageVolume(
+  connection: CsiConnection,
+  volume: { readonly handle: string; readonly path: string },
+  deadlineMs: number,
+): Promise<Outcome> {
+  const request = { volume_id: volume.handle, staging_target_path: volume.path };
+  const path = '/csi.v1.Node/NodeUnstageVolume';
+  return (await connection.call(path, request, { deadlineMs })).outcome;
+}

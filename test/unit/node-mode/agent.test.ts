@@ -50,9 +50,12 @@ function agent(options: { clock?: FakeClock; fence?: string } = {}) {
         world.written.push({ at: clock.now(), report: decodeNodeReport(report) });
         return Promise.resolve({ outcome: done, fence: world.fence });
       },
+      look: () => Promise.resolve({ outcome: done, fence: world.fence }),
     },
     inspect: () => world.machine(),
     inspectDeadlineMs: intervalMs,
+    driver: { unmount: () => Promise.resolve(done) },
+    paths: { driverName: 'block.example.com', sha256Hex: (text) => text },
     post,
     onLastRenewal: () => {
       world.stopped = true;

@@ -39,6 +39,7 @@ describe('defaults', () => {
       namespace: 'default',
       kubeletDir: '/var/lib/kubelet',
       mountinfoFile: '/proc/self/mountinfo',
+      cgroupDir: '',
       bootIdFile: '/proc/sys/kernel/random/boot_id',
       kubeletHealthzAddress: '127.0.0.1:10248',
       heartbeatIntervalMs: 2000,

@@ -47,6 +47,10 @@ const fields: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   NodeGetVolumeHealthResponse: { volume_health: 1 },
   NodeGetStorageHealthRequest: {},
   NodeGetStorageHealthResponse: { backend_health: 1 },
+  NodeUnpublishVolumeRequest: { volume_id: 1, target_path: 2 },
+  NodeUnpublishVolumeResponse: {},
+  NodeUnstageVolumeRequest: { volume_id: 1, staging_target_path: 2 },
+  NodeUnstageVolumeResponse: {},
   StorageHealth: { status: 1, reason: 2, message: 3 },
 };
 
@@ -103,6 +107,8 @@ const paths = [
   '/csi.v1.Node/NodeGetVolumeStats',
   '/csi.v1.Node/NodeGetVolumeHealth',
   '/csi.v1.Node/NodeGetStorageHealth',
+  '/csi.v1.Node/NodeUnpublishVolume',
+  '/csi.v1.Node/NodeUnstageVolume',
 ];
 
 function declared() {
