@@ -57,7 +57,7 @@ it('rejects a tree that shows no container: it is not that of the node', async (
 });
 
 it('rejects a tree that is not there, or that it may not read', async () => {
-  await expect(readRunningPods(join(root, 'absent'))).rejects.toThrow();
+  await expect(readRunningPods(join(root, 'absent'))).rejects.toThrow('shows no container');
   group('kubepods/podown/0b1c');
   writeFileSync(join(root, 'file'), '');
   await expect(readRunningPods(join(root, 'file'))).rejects.toThrow('ENOTDIR');
