@@ -3,9 +3,14 @@
  * before. Generators, not promises: the product runs them over HTTP and gRPC, the simulation runs
  * the same code and may stop it between any two requests. Every one of them is idempotent.
  */
-import type { Performance } from '../shared/effect.ts';
-import { attacherFinalizer, holdFinalizer, intentAnnotation } from '../shared/names.ts';
-import { done, failed, outcomeOfHttp, unknown } from '../shared/outcome.ts';
+import type { Effect, JsonObject, Performance, Reply } from '../shared/effect.ts';
+import {
+  attacherFinalizer,
+  holdFinalizer,
+  intentAnnotation,
+  nodeIdAnnotation,
+} from '../shared/names.ts';
+import { type Outcome, done, failed, outcomeOfHttp, unknown } from '../shared/outcome.ts';
 import { decodePodIntent, encodePodIntent } from '../shared/record.ts';
 import type { Action, ActionOf } from './actions.ts';
 import { readHealth } from './driver-dialect.ts';
@@ -108,6 +113,8 @@ function* hold(action: ActionOf<'Hold'>, { driver }: ActContext): Performance {
   if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the VolumeAttachment');
   if (api.isAnother(found, action.attachmentUid))
     return failed('REPLACED', 'another VolumeAttachment');
+  const otherId = yield* otherNodeId(action.node, driver, found.body);
+  if (otherId !== undefined) return otherId;
   const finalizers = api.finalizersOf(found.body);
   if (!finalizers.includes(holdFinalizer)) {
     if (api.isDeleting(found.body)) return failed('LEAVING', 'somebody else deletes it');
@@ -125,6 +132,27 @@ function* hold(action: ActionOf<'Hold'>, { driver }: ActContext): Performance {
     if (standing !== undefined) return standing;
   }
   return yield* api.remove('volumeattachments', { ...target, uid: action.attachmentUid });
+}
+
+/**
+ * The attacher unpublishes the id that CSINode names at that moment, and calls it done even if the
+ * volume was published to another one; only without an entry it takes the id that it has noted
+ * (external-attacher csi_handler.go, getNodeID). Our watch of CSINodes may not show it yet.
+ */
+function* otherNodeId(
+  node: string,
+  driver: string,
+  attachment: JsonObject | undefined,
+): Generator<Effect, Outcome | undefined, Reply> {
+  const published = api.annotationsOf(attachment)[nodeIdAnnotation] ?? '';
+  if (published === '') return undefined;
+  const found = yield* api.get('csinodes', { namespace: '', name: node });
+  if (found.status === 404) return undefined;
+  if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the CSINode');
+  const drivers = api.objects(api.object(found.body?.spec)?.drivers);
+  const current = api.text(drivers.find(({ name }) => name === driver)?.nodeID);
+  if (current === '' || current === published) return undefined;
+  return failed('NODE_ID_CHANGED', `published to node id ${published}, CSINode says ${current}`);
 }
 
 /** Bad only by the storage's own word; no answer, or one without a word, leaves it unknown. */

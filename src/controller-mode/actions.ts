@@ -137,6 +137,8 @@ export type Action = KeyedAction & { readonly node: string } & (
         readonly pod: PodTarget;
         readonly heartbeat: LeaseTarget;
         readonly epoch: string;
+        /** What it rests on: the confirmed holds on the pod's volumes, of all drivers. */
+        readonly holds: readonly AttachmentTarget[];
       }
     | {
         readonly kind: 'DropHold';

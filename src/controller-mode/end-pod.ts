@@ -1,4 +1,4 @@
-import type { JsonObject, Performance } from '../shared/effect.ts';
+import type { Effect, JsonObject, Performance, Reply } from '../shared/effect.ts';
 import { intentAnnotation } from '../shared/names.ts';
 import { type Outcome, done, failed, outcomeOfHttp } from '../shared/outcome.ts';
 import { decodePodIntent } from '../shared/record.ts';
@@ -58,10 +58,29 @@ export function* evict(action: ActionOf<'Evict'>, { driver }: Context): Performa
   const objection = notOfEpisode(found, action, driver);
   if (objection !== undefined) return objection;
   if (!api.isFinishedPod(found.body)) {
+    const gone = yield* notHeld(action);
+    if (gone !== undefined) return gone;
     const written = yield* failPod(pod, found.body, epoch);
     if (written.kind !== 'Done') return written;
   }
   return yield* api.remove('pods', { ...pod, gracePeriodSeconds: 0 });
+}
+
+/**
+ * The holds that the eviction rests on, by a consistent read: our own view shows one for a while
+ * after it was dropped, by us or by a person, and the volume may be attached there again by then.
+ */
+function* notHeld({ holds }: ActionOf<'Evict'>): Generator<Effect, Outcome | undefined, Reply> {
+  for (const { name, uid } of holds) {
+    const found = yield* api.get('volumeattachments', { namespace: '', name });
+    if (found.status !== 200 && found.status !== 404) {
+      return outcomeOfHttp(found.status, 'reading the VolumeAttachment');
+    }
+    const only = api.finalizersOf(found.body).length === 1 && api.isHeld(found.body);
+    const stands = !api.isAnother(found, uid) && api.isDeleting(found.body) && only;
+    if (!stands) return failed('NOT_HELD', `the hold on ${name} does not stand any more`);
+  }
+  return undefined;
 }
 
 function* failPod(pod: PodTarget, body: JsonObject | undefined, epoch: string): Performance {

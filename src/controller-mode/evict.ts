@@ -1,10 +1,11 @@
-import type { PodView } from '../shared/model.ts';
+import type { AttachmentView, PodView } from '../shared/model.ts';
 import type { FencedVolume } from '../shared/record.ts';
-import { action } from './actions.ts';
+import { type AttachmentTarget, action } from './actions.ts';
 import { type Episode, type Member, isUntouched } from './episode.ts';
-import { hasOtherDrivers, unannounced, unheld } from './foreign-volume.ts';
+import { hasOtherDrivers, takenByOthers, unannounced, unheld } from './foreign-volume.ts';
 import { type Hold, hold } from './hold.ts';
 import { podWaits } from './notices.ts';
+import type { State } from './state.ts';
 import { isUnsafe } from './unsafe.ts';
 import { attachmentOf, holdOf, isConfirmed, isFinished, ourVolumes } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
@@ -33,7 +34,7 @@ function evictOne(
   if (unfenced === undefined) tellOthers(episode, { pod, intent }, wanted);
   const waits = notEvictable(episode, pod, unfenced, held);
   if (waits === undefined) {
-    wantEviction(episode, pod, wanted);
+    wantEviction(episode, { pod, intent }, wanted);
     return true;
   }
   const patience = episode.memory.recordSeenAt + fencePatienceMs;
@@ -54,7 +55,7 @@ function evictFinished(episode: Episode, { pod, intent }: Member, wanted: Wanted
   }
   const untouched = intent.volumes.every((volume) => isUntouched(episode, volume));
   if (pod.phase !== 'Failed' || untouched) return;
-  if (!hasFailedByItself(episode, intent.volumes)) wantEviction(episode, pod, wanted);
+  if (!hasFailedByItself(episode, intent.volumes)) wantEviction(episode, { pod, intent }, wanted);
 }
 
 /** A kubelet that works says so of itself; what is ours is done after the fence. */
@@ -69,11 +70,12 @@ function hasFailedByItself(
   });
 }
 
-function wantEviction(episode: Episode, pod: PodView, wanted: Wanted): void {
+function wantEviction(episode: Episode, { pod, intent }: Member, wanted: Wanted): void {
   const { situation, record, heartbeat } = episode;
   const { state, nodeName } = situation;
   const target = { namespace: pod.namespace, name: pod.name, uid: pod.uid };
-  const fields = { node: nodeName, pod: target, heartbeat, epoch: record.epoch };
+  const holds = holdsUnder(state, pod, intent.volumes);
+  const fields = { node: nodeName, pod: target, heartbeat, epoch: record.epoch, holds };
   const eviction = action('Evict', pod.uid, fields);
   wanted.actions.push(eviction);
   const trouble = state.refusals.get(pod.uid);
@@ -81,6 +83,19 @@ function wantEviction(episode: Episode, pod: PodView, wanted: Wanted): void {
     const detail = `the API answered ${trouble.code}: ${trouble.detail}`;
     wanted.notices.push(podWaits(episode, pod, hold('eviction-refused', detail)));
   }
+}
+
+/** Read again before the pod goes. Where nothing is attached, there is nothing to read. */
+function holdsUnder(
+  state: State,
+  pod: PodView,
+  intended: readonly FencedVolume[],
+): readonly AttachmentTarget[] {
+  const own = [...intended, ...ourVolumes(state, pod)].flatMap(
+    ({ pv }) => attachmentOf(state, pod.nodeName, pv) ?? [],
+  );
+  const all = [...own, ...takenByOthers(state, pod)];
+  return [...new Map(all.map(({ name, uid }) => [uid, { name, uid }])).values()];
 }
 
 /** The instances beside the pod's other drivers wait for our word. */
@@ -121,8 +136,12 @@ function unconfirmed(
   const volumes = new Map([...intended, ...ourVolumes(state, pod)].map((v) => [v.pv, v]));
   for (const { pv, handle } of volumes.values()) {
     const attachment = attachmentOf(state, nodeName, pv);
-    if (attachment !== undefined && isConfirmed(state, attachment)) continue;
     const name = `volume ${handle}`;
+    if (attachment !== undefined && isConfirmed(state, attachment)) {
+      const doubt = otherNodeId(state, attachment);
+      if (doubt === undefined) continue;
+      return hold('node-id-changed', `${name}: ${doubt}`);
+    }
     if (attachment === undefined) {
       if (isUnsafe(state) && record.phase !== 'Intent') continue;
       return hold('fence-unconfirmed', `${name} has no VolumeAttachment that could be held`);
@@ -133,9 +152,24 @@ function unconfirmed(
       leaving: `VolumeAttachment ${attachment.name} is being deleted by somebody else`,
       begun: `VolumeAttachment ${attachment.name} is about to be deleted`,
       fencing: `VolumeAttachment ${attachment.name} waits for the attacher to unpublish it`,
-      held: 'the driver has not confirmed yet that this node has lost it',
+      held:
+        'the driver still lists it for this node, or for an id that no node goes by, which ' +
+        'somebody has to end there',
     };
     return hold('fence-unconfirmed', `${name}: ${words[holdOf(attachment)]}${error}`);
   }
   return undefined;
+}
+
+/**
+ * The attacher unpublishes the id that CSINode names at that moment, and what it noted only where
+ * CSINode names none (external-attacher `getNodeID`). When the node registers anew in the middle of
+ * the fence, nobody knows which one it took; a driver that lists published nodes tells.
+ */
+function otherNodeId(state: State, { nodeName, nodeId }: AttachmentView): string | undefined {
+  if (state.capabilities?.listsPublishedNodes !== false || nodeId === '') return undefined;
+  const current = state.csinodes.get(nodeName)?.nodeIds[state.policy.driver];
+  return current === undefined || current === nodeId
+    ? undefined
+    : `it was published to node id ${nodeId}, CSINode says ${current} now`;
 }

@@ -26,7 +26,8 @@
  *    and unmounted its volumes (pkg/kubelet/status, "pod resources are reclaimed"), and
  *    attach/detach lets go only of what the kubelet does not have in use. That is the proof of the
  *    machine itself, and needs no fence (`endInOrder`). Whatever does not end in time is fenced
- *    before it is evicted, as in 1 to 5 (`mayForce`).
+ *    before it is evicted, as in 1 to 5 (`mayForce`); so is, from the start, what Kubernetes would
+ *    replace before it has ended (`isReplacedAtOnce`).
  * 7. Nobody takes the steps of 6 because a driver says "abnormal": they begin only when the trouble
  *    is this node's by the rules of scope-rules.ts, has lasted, is vouched for by the storage
  *    moments ago (`proven`), and stands in the agent's report by a consistent read (act.ts).

@@ -5,6 +5,7 @@ import { candidatesFor } from './confirm.ts';
 import { type Episode, hasOwnTaint, isOfStorage } from './episode.ts';
 import { type Hold, hold } from './hold.ts';
 import { podWaits } from './notices.ts';
+import type { State } from './state.ts';
 import { isFinished, ourVolumes } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
@@ -14,7 +15,7 @@ const unseenUnmountMs = 60_000;
 /**
  * The way of a live node: its kubelet works, so a pod that has lost its storage there is ended in
  * order, and whatever lets go by itself needs no fence. Begins when our taint stands, so that the
- * replacement does not come back.
+ * replacement does not come back. Not for a pod whose replacement would not wait for its end.
  */
 export function endInOrder(
   episode: Episode,
@@ -28,6 +29,7 @@ export function endInOrder(
   const concerned = concernedIn(episode);
   for (const { pod } of episode.members) {
     if (isFinished(pod) || pod.deleting || held.has(pod.uid) || !concerned.has(pod.uid)) continue;
+    if (isReplacedAtOnce(state, pod)) continue;
     const target = { namespace: pod.namespace, name: pod.name, uid: pod.uid };
     wanted.actions.push(
       action('EndPod', pod.uid, {
@@ -43,6 +45,17 @@ export function endInOrder(
     );
     tellRefusal(episode, pod, wanted);
   }
+}
+
+/**
+ * Anything but a StatefulSet makes another pod as soon as this one is being deleted, and attach/
+ * detach holds it back only for a volume that one node may have at a time. Where there is none, the
+ * replacement would write beside a pod that still ends: its volumes are taken away first.
+ */
+function isReplacedAtOnce(state: State, pod: PodView): boolean {
+  const { owner } = pod;
+  if (owner === undefined || owner.kind === 'StatefulSet') return false;
+  return ourVolumes(state, pod).every(({ pv }) => state.pvs.get(pv)?.shared === true);
 }
 
 function tellRefusal(episode: Episode, pod: PodView, wanted: Wanted): void {
@@ -76,8 +89,10 @@ export function mayForce(
   if (verdict.kind !== 'StorageLost') return false;
   const concerned = concernedIn(episode);
   return users.every((pod) => {
+    if (!concerned.has(pod.uid)) return false;
+    if (isReplacedAtOnce(state, pod)) return true;
     const endingSince = state.deletingSince.get(pod.uid);
-    if (endingSince === undefined || !concerned.has(pod.uid)) return false;
+    if (endingSince === undefined) return false;
     const from = Math.max(endingSince, memory.recordSeenAt);
     return isDue(from + state.policy.gracefulTimeoutMs, now, wanted);
   });

@@ -15,7 +15,7 @@ import type { Overview } from './scope.ts';
 import { type State, heartbeatOf, memoryOf } from './state.ts';
 import { switched, switchValue } from './switches.ts';
 import { flapsUntil, troubleWith } from './trouble.ts';
-import { type Verdict, isTroubled } from './verdict.ts';
+import { type Verdict, isTroubled, isUnheard } from './verdict.ts';
 import { attachmentOf, claimedVolumes, isFinished, ourVolumes, usersOf } from './volumes.ts';
 
 /** What a guard may look at. */
@@ -123,14 +123,18 @@ export function stormHold(
 ): Hold | undefined {
   if (switchValue(state, 'storm-override')) return undefined;
   let troubled = 0;
+  let unheard = 0;
   for (const [name, verdict] of verdicts) {
     if (isTroubled(verdict) || inEpisode.has(name)) troubled += 1;
+    else if (isUnheard(state, name, verdict)) unheard += 1;
   }
   const bound = stormBound(state.policy, verdicts.size);
-  if (troubled <= bound) return undefined;
+  if (troubled + unheard <= bound) return undefined;
+  const others = unheard === 0 ? '' : ` and ${unheard} not heard since our view was interrupted`;
   return hold(
     'storm',
-    `${troubled} of ${verdicts.size} nodes are in trouble at once, at most ${bound} may be moved`,
+    `${troubled} of ${verdicts.size} nodes are in trouble at once${others}, ` +
+      `at most ${bound} may be moved`,
   );
 }
 

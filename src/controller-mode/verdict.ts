@@ -2,7 +2,7 @@ import type { Instant } from '../shared/clock.ts';
 import type { NodeReport } from '../shared/record.ts';
 import { defaultLeaseDurationMs, driverDownAfterMs, renewalsPerLease } from './policy.ts';
 import { type Overview, overviewOf } from './scope.ts';
-import { type SeenLease, type State, memoryOf } from './state.ts';
+import { type SeenLease, type State, heartbeatOf, memoryOf } from './state.ts';
 import { type StorageFinding, storageFinding } from './storage-verdict.ts';
 import { attachmentsOn } from './volumes.ts';
 
@@ -43,6 +43,16 @@ export function isDead({ kind }: Verdict): boolean {
 /** The verdicts that count for the storm guard: Lost alone would let the first of many through. */
 export function isTroubled(verdict: Verdict): boolean {
   return isFailed(verdict) || verdict.kind === 'Suspect';
+}
+
+/**
+ * Alive only because its silence counts anew after a gap in our view: for a while nobody knows.
+ * A deleted Node needs no silence, and would slip through a storm that goes on.
+ */
+export function isUnheard(state: State, nodeName: string, { kind }: Verdict): boolean {
+  if (kind !== 'Alive' && kind !== 'DriverDown') return false;
+  const agent = heartbeatOf(state, nodeName);
+  return agent !== undefined && agent.renewedAt <= state.sources.heartbeats.freshSince;
 }
 
 /** All silences of one node, on our clock and never older than our own unbroken view. */

@@ -14,6 +14,7 @@ export type Resource =
   | 'persistentvolumes'
   | 'persistentvolumeclaims'
   | 'volumeattachments'
+  | 'csinodes'
   | 'leases';
 
 /** One request to the Kubernetes API. `namespace` is empty for cluster-scoped resources. */

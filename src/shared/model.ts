@@ -118,6 +118,8 @@ export interface PvView extends ObjectView {
   readonly claimNamespace: string;
   readonly claimName: string;
   readonly claimUid: string;
+  /** Several nodes may have it at a time: RWX or ROX among its modes, or none at all. */
+  readonly shared: boolean;
   readonly nodeAffinity: NodeSelectorTerms | undefined;
 }
 

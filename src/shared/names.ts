@@ -74,6 +74,12 @@ export function attacherFinalizer(driver: string): string {
   return `external-attacher/${name.endsWith('-') ? `${name}X` : name}`;
 }
 
+/**
+ * On a VolumeAttachment: the id that the volume is published to, which external-attacher notes
+ * before it publishes (pkg/controller/csi_handler.go).
+ */
+export const nodeIdAnnotation = 'csi.alpha.kubernetes.io/node-id';
+
 /** FNV-1a, 32 bits, as 8 hex digits: short, stable, not for secrets. */
 export function fnv1a(text: string): string {
   let hash = 0x811c9dc5;

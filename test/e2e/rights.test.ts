@@ -164,6 +164,7 @@ function ask(
   const names: Partial<Readonly<Record<ResourceName, string>>> = {
     pods: 'wordpress-0',
     nodes: 'rights-b',
+    csinodes: 'rights-b',
     volumeattachments: 'csi-2',
     leases: home === driverNamespace ? heartbeatLease(driver, 'agentless') : 'rights-b',
   };

@@ -4,13 +4,11 @@
  * v4.12; the sequence of patches is theirs.
  */
 import type { JsonObject } from '../../src/shared/effect.ts';
-import { attacherFinalizer } from '../../src/shared/names.ts';
+import { attacherFinalizer, nodeIdAnnotation } from '../../src/shared/names.ts';
 import { isDeleting } from './conditions.ts';
 import { equal } from './json.ts';
 import type { PersistentVolume, VolumeAttachment } from './objects.ts';
 import { Gate, type StepContext } from './step.ts';
-
-export const nodeIdAnnotation = 'csi.alpha.kubernetes.io/node-id';
 
 /** `done`, or `pending`: ask again in the next step with the same arguments, or what went wrong. */
 export type DriverAnswer = 'pending' | 'done' | { readonly error: string };

@@ -13,8 +13,8 @@ import {
   outOfServiceValue,
 } from '../../src/shared/names.ts';
 import type { StoreEvent } from '../model/event-log.ts';
-import type { AnyObject, Lease } from '../model/objects.ts';
-import { csiVolumesOf } from '../model/csi-volumes.ts';
+import type { AnyObject, Lease, VolumeAttachment } from '../model/objects.ts';
+import { type CsiVolume, csiVolumeOfPv, csiVolumesOf } from '../model/csi-volumes.ts';
 import { keyOf } from '../model/stored-object.ts';
 import type { FenceRecord } from '../../src/shared/record.ts';
 import { misdeeds, recordIn, recordOf } from './conduct.ts';
@@ -60,6 +60,11 @@ export class Checkers {
   readonly #removedRecords = new Map<string, { record: FenceRecord; at: number }>();
   readonly #starts = new Map<string, number[]>();
   readonly #outOfServiceSince = new Map<string, number>();
+  /** By uid of the VolumeAttachment: what we have asked to take away and was not yet. */
+  readonly #sharedHolds = new Map<
+    string,
+    { readonly node: string; readonly volume: CsiVolume; readonly pods: readonly string[] }
+  >();
   #lookAt = 0;
 
   constructor(world: World) {
@@ -93,14 +98,15 @@ export class Checkers {
     return this.#world.now - (this.#bornAt.get(uid) ?? 0);
   }
 
-  /** A person may take the record away between the look at it and what follows. */
-  recentRecord(driver: string, node: string): FenceRecord | undefined {
+  /**
+   * The record that stands, and one that a person has just taken away: between the look at it and
+   * what follows another one may have been begun.
+   */
+  recentRecords(driver: string, node: string): readonly FenceRecord[] {
     const standing = recordOf(this.#world, driver, node);
-    if (standing !== undefined) return standing;
     const removed = this.#removedRecords.get(heartbeatLease(driver, node));
-    return removed !== undefined && this.#world.now - removed.at < 15_000
-      ? removed.record
-      : undefined;
+    const recent = removed !== undefined && this.#world.now - removed.at < 15_000;
+    return [standing, recent ? removed.record : undefined].filter((one) => one !== undefined);
   }
 
   /** When this Lease was renewed last, by whoever it belongs to. */
@@ -113,6 +119,7 @@ export class Checkers {
     const { now, instances } = this.#world;
     if (now < this.#lookAt) return;
     this.#lookAt = now + 1_000;
+    this.#lookForRevoked();
     for (const instance of instances) {
       const leader = this.#ableLeader(instance);
       this.#checkSilence(instance, leader);
@@ -200,15 +207,40 @@ export class Checkers {
       this.writers.movedByUs(before.metadata.uid);
       if (after === undefined) this.moves += 1;
     }
-    if (action.kind !== 'Hold' || before === undefined) return;
-    const { spec } = before as unknown as {
-      spec: { nodeName: string; source: { persistentVolumeName: string } };
-    };
-    for (const pod of this.#world.store.all('pods')) {
-      const uses = csiVolumesOf(this.#world.store, pod).some(
-        ({ pv }) => pv === spec.source.persistentVolumeName,
-      );
-      if (uses && pod.spec.nodeName === spec.nodeName) this.writers.movedByUs(pod.metadata.uid);
+    if (action.kind === 'EndPod' && before !== undefined) {
+      this.writers.movedByUs(before.metadata.uid);
+    }
+    if (action.kind === 'Hold' && before !== undefined) {
+      this.#countHold(before as VolumeAttachment);
+    }
+  }
+
+  /**
+   * Where one node only may have the volume, Kubernetes lets nobody else in before we took it away,
+   * so whatever follows has us in it. One that many may have it attaches elsewhere as soon as
+   * anybody deletes the pod, hold or none; there our part begins when the storage has revoked, from
+   * when on nothing of ours may give it back.
+   */
+  #countHold({ metadata, spec }: VolumeAttachment): void {
+    const { store } = this.#world;
+    const pv = spec.source.persistentVolumeName ?? '';
+    const volume = csiVolumeOfPv(store, pv);
+    const users = store.all('pods').filter((pod) => {
+      const here = pod.spec.nodeName === spec.nodeName;
+      return here && csiVolumesOf(store, pod).some((one) => one.pv === pv);
+    });
+    const uids = users.map((pod) => pod.metadata.uid);
+    if (volume?.shared !== true) for (const uid of uids) this.writers.movedByUs(uid);
+    else this.#sharedHolds.set(metadata.uid, { node: spec.nodeName, volume, pods: uids });
+  }
+
+  #lookForRevoked(): void {
+    for (const [uid, { node, volume, pods }] of this.#sharedHolds) {
+      const machine = this.#world.machine(node);
+      const { driver, handle } = volume;
+      if (machine !== undefined && this.#world.isLetIn(machine, driver, handle)) continue;
+      for (const pod of pods) this.writers.movedByUs(pod);
+      this.#sharedHolds.delete(uid);
     }
   }
 

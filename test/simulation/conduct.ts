@@ -86,8 +86,9 @@ function podMisdeeds(world: World, { replica, action, before }: Deed): readonly 
   if (intent?.uid !== pod.metadata.uid || intent.epoch !== action.epoch) {
     found.push(`S5 evicted ${name} without its intent`);
   }
-  const record = world.checkers.recentRecord(driver, pod.spec.nodeName ?? '');
-  if (record?.epoch !== action.epoch) found.push(`S5 evicted ${name} without a record`);
+  const records = world.checkers.recentRecords(driver, pod.spec.nodeName ?? '');
+  const recorded = records.some(({ epoch }) => epoch === action.epoch);
+  if (!recorded) found.push(`S5 evicted ${name} without a record`);
   const machine = world.machine(pod.spec.nodeName ?? '');
   const excused = world.checkers.writers.isExcused(pod.metadata.uid);
   if (machine === undefined || !machine.isOn || excused) return found;
@@ -112,13 +113,15 @@ function attachmentMisdeeds(world: World, { replica, action, ...deed }: Deed): r
   }
   const held = before.metadata.finalizers?.includes(holdFinalizer) === true;
   if (deed.effect.verb === 'delete') {
-    const record = world.checkers.recentRecord(replica.options.policy.driver, node);
-    const listed = record?.volumes.some((volume) => volume.pv === pv) === true;
-    const open = record?.phase === 'Intent' || record?.phase === 'Fenced';
+    const records = world.checkers.recentRecords(replica.options.policy.driver, node);
+    const isRecorded = records.some(
+      ({ phase, volumes }) =>
+        (phase === 'Intent' || phase === 'Fenced') && volumes.some((volume) => volume.pv === pv),
+    );
     const stripped = world.checkers.writers.isExcused(before.metadata.uid);
     if (!held && !stripped)
       found.push(`S5 deleted the attachment of ${pv} to ${node} without a hold`);
-    if (!listed || !open) found.push(`S5 deleted the attachment of ${pv} to ${node} unrecorded`);
+    if (!isRecorded) found.push(`S5 deleted the attachment of ${pv} to ${node} unrecorded`);
   }
   if (action.kind === 'DropHold' && held) {
     const user = world.store.all('pods').find((pod) => {

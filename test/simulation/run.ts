@@ -1,8 +1,7 @@
 /** One seed from its first moment to its last: safety while things break, then liveness. */
-import { releaseAnnotation } from '../../src/shared/names.ts';
+import { engageCaretaker } from './caretaker.ts';
 import { areFenced, listingDriver, plainDriver, planDrivers } from './drivers.ts';
 import type { Kill } from './checkers.ts';
-import { recordOf } from './conduct.ts';
 import { inject, planFaults, type PlannedFault } from './faults.ts';
 import { Prng } from './prng.ts';
 import { planWorkloads, type WorkloadPlan } from './workloads.ts';
@@ -12,8 +11,6 @@ const settleMs = 20_000;
 const faultyMs = 90_000;
 /** After healing: the longest waits of Kubernetes are 6 minutes and a sync of 60 s. */
 const convergeMs = 540_000;
-/** After so much time a person comes and looks. */
-const patienceMs = 120_000;
 /** It must stay so, without any action of ours. */
 const restMs = 12_000;
 /** A death without any other fault must be over by then; detection takes up to 15 s of it. */
@@ -134,27 +131,11 @@ function isFenced(world: World, { drivers, claim }: WorkloadPlan): boolean {
   return areFenced(world.plan.drivers.filter(({ name }) => names.has(name)));
 }
 
-/** Nobody but a person can say that a node is clean for which no record lists the volumes. */
-function releaseByHand(world: World): void {
-  world.timeline.later(patienceMs / 2, () => releaseByHand(world));
-  for (const { name } of world.machines) {
-    for (const { plan } of world.instances) {
-      const record = recordOf(world, plan.name, name);
-      if (record?.reason !== 'adopted') continue;
-      world.trace(`** somebody releases ${name}`);
-      const annotations = { [releaseAnnotation]: record.epoch };
-      world.store.patch('nodes', { name }, { metadata: { annotations } });
-      // The annotation names one epoch: one instance after the other.
-      break;
-    }
-  }
-}
-
 function converge(world: World): void {
   let restingSince: number | undefined;
   let actions = -1;
   let lookAt = 0;
-  world.timeline.later(patienceMs, () => releaseByHand(world));
+  engageCaretaker(world);
   world.run(convergeMs, () => {
     if (world.now < lookAt) return false;
     lookAt = world.now + 1_000;

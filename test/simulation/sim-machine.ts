@@ -26,6 +26,9 @@ const nothing: readonly RunningWorkload[] = [];
 /** A kubelet that could not renew backs off by up to 7 s (component-helpers lease controller). */
 const kubeletBackOffMs = 7_000;
 
+/** A machine may be well for so long before its agent has looked and told (conduct.ts, wellMs). */
+const unseenMs = 9_000;
+
 export class SimMachine {
   readonly name: string;
   readonly party: Party;
@@ -157,7 +160,7 @@ export class SimMachine {
 
   cutStorage(durationMs: number): void {
     const { timeline, prng } = this.#options;
-    if (this.troubledSince === undefined) this.#troubledSince = timeline.now;
+    this.#beginTrouble(timeline.now);
     this.#storageCutUntil = Math.max(this.#storageCutUntil, timeline.now + durationMs);
     this.#hangs = prng.chance(0.5);
   }
@@ -165,9 +168,15 @@ export class SimMachine {
   /** Its driver calls volumes inaccessible here that are not: one, or all. */
   lieAboutHealth(about: (handle: string) => boolean, durationMs: number): void {
     const { now } = this.#options.timeline;
-    if (this.troubledSince === undefined) this.#troubledSince = now;
+    this.#beginTrouble(now);
     this.#lie = about;
     this.#lieUntil = now + durationMs;
+  }
+
+  /** A moment between two troubles in which nobody looked makes them one. */
+  #beginTrouble(now: number): void {
+    const overAt = Math.max(this.#storageCutUntil, this.#lieUntil);
+    if (now - overAt > unseenMs) this.#troubledSince = now;
   }
 
   /** Its driver says that volumes are out of reach, where it might as well say nothing. */

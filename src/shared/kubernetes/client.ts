@@ -7,7 +7,7 @@ const storage = '/apis/storage.k8s.io/v1';
 const coordination = '/apis/coordination.k8s.io/v1';
 
 /** Everything that we act on or watch. */
-export type WatchedResource = Resource | 'csinodes' | 'csidrivers' | 'namespaces' | 'configmaps';
+export type WatchedResource = Resource | 'csidrivers' | 'namespaces' | 'configmaps';
 
 /** Where a resource lives in the API, and whether its objects have a namespace. */
 const places: Readonly<Record<WatchedResource, { group: string; namespaced: boolean }>> = {

@@ -19,7 +19,7 @@ import type {
   SwitchView,
   Taint,
 } from '../model.ts';
-import { domain } from '../names.ts';
+import { domain, nodeIdAnnotation } from '../names.ts';
 import { claimHealth, unreachableStorage } from './convert-health.ts';
 import { interned, listIn, numberIn, objectIn, textIn, textMapIn, textsIn } from './json-reader.ts';
 
@@ -130,12 +130,15 @@ export function pvView(json: JsonObject): PvView {
     claimNamespace: interned(textIn(claim.namespace)),
     claimName: textIn(claim.name),
     claimUid: textIn(claim.uid),
+    shared: isShared(textsIn(spec.accessModes)),
     nodeAffinity: nodeSelectorTerms(objectIn(objectIn(spec.nodeAffinity).required)),
   };
 }
 
-/** Written by external-attacher before it publishes (pkg/controller/csi_handler.go). */
-const nodeIdAnnotation = 'csi.alpha.kubernetes.io/node-id';
+/** Attached to a second node without a word (pkg/volume/util, IsMultiAttachAllowed). */
+function isShared(modes: readonly string[]): boolean {
+  return modes.length === 0 || modes.includes('ReadWriteMany') || modes.includes('ReadOnlyMany');
+}
 
 export function attachmentView(json: JsonObject): AttachmentView {
   const spec = objectIn(json.spec);

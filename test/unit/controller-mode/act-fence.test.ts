@@ -3,7 +3,7 @@ import { act } from '../../../src/controller-mode/act.ts';
 import type { Action } from '../../../src/controller-mode/actions.ts';
 import { perform } from '../../../src/controller-mode/perform.ts';
 import type { Effect, Reply } from '../../../src/shared/effect.ts';
-import { attacherFinalizer, holdFinalizer } from '../../../src/shared/names.ts';
+import { attacherFinalizer, holdFinalizer, nodeIdAnnotation } from '../../../src/shared/names.ts';
 import { done as isDone, type Outcome } from '../../../src/shared/outcome.ts';
 import { carryOut } from '../../simulation/requests.ts';
 import { driver } from './views.ts';
@@ -79,6 +79,23 @@ describe('Hold', () => {
     expect(attachment(world).deletionTimestamp).toBeDefined();
   });
 
+  it.each([
+    ['of the node is another one', 'id-new', 'NODE_ID_CHANGED'],
+    ['of the node is the same', 'id-n1', undefined],
+    ['is not known', undefined, undefined],
+  ])('asks which id the attacher would unpublish: that %s', (_, nodeID, code) => {
+    const world = marked();
+    const annotations = { [nodeIdAnnotation]: 'id-n1' };
+    world.store.patch('volumeattachments', attachmentKey, { metadata: { annotations } });
+    const hold = actionFor('Hold', world);
+    if (nodeID !== undefined) {
+      const drivers = [{ name: driver, nodeID }];
+      world.store.create('csinodes', { metadata: { name: 'n1' }, spec: { drivers } });
+    }
+    expect(world.run(hold)).toMatchObject(code === undefined ? done : failed(code));
+    expect(world.writes).toHaveLength(code === undefined ? 2 : 0);
+  });
+
   it('loses the race against a change of the attachment', () => {
     const world = marked();
     const deleted = before(2, (w) => w.store.delete('volumeattachments', attachmentKey));
@@ -109,10 +126,17 @@ describe('Hold', () => {
 describe('Evict', () => {
   const pod = (world: StoreWorld) => world.body('pods', podKey);
 
-  it('writes Failed with a condition that people can read, and then deletes', () => {
+  function confirmed(): StoreWorld {
     const world = marked('Fenced');
+    world.hold('held');
+    world.writes.length = 0;
+    return world;
+  }
+
+  it('writes Failed with a condition that people can read, and then deletes', () => {
+    const world = confirmed();
     const seen: unknown[] = [];
-    const look = before(3, (w) => seen.push(pod(w)?.status));
+    const look = before(4, (w) => seen.push(pod(w)?.status));
     expect(world.run(actionFor('Evict', world), look)).toEqual(done);
     const conditions = [{ type: 'DisruptionTarget', status: 'True', reason: 'VolumeFailover' }];
     expect(seen).toMatchObject([{ phase: 'Failed', conditions }]);
@@ -127,19 +151,59 @@ describe('Evict', () => {
     ['the mark is of another episode', (w) => w.mark({ epoch: '6' }), 'NO_INTENT'],
     ['the mark is a copy of another pod', (w) => w.mark({ uid: 'other' }), 'NO_INTENT'],
   ])('does nothing when %s', (_, change, code) => {
-    const world = marked('Fenced');
+    const world = confirmed();
     const evict = actionFor('Evict', world);
     change(world);
     expect(world.run(evict)).toMatchObject(failed(code));
     expect(world.writes).toEqual([]);
   });
 
+  it.each<[string, (world: StoreWorld) => void]>([
+    ['has been dropped', (w) => drop(w)],
+    [
+      'has been dropped, and the volume is attached there again',
+      (w) => {
+        drop(w);
+        w.attach();
+      },
+    ],
+    ['is another one', (w) => w.replace('volumeattachments', attachmentKey)],
+  ])('does nothing when a hold that it rests on %s', (_, change) => {
+    const world = confirmed();
+    const evict = actionFor('Evict', world);
+    change(world);
+    expect(world.run(evict)).toMatchObject(failed('NOT_HELD'));
+    expect(world.writes).toEqual([]);
+  });
+
+  function drop(world: StoreWorld): void {
+    world.store.patch('volumeattachments', attachmentKey, { metadata: { finalizers: null } });
+  }
+
+  it.each(['begun', 'fencing'] as const)('does nothing when a hold is only %s', (stage) => {
+    const world = marked('Fenced');
+    world.hold(stage);
+    const before = world.writes.length;
+    expect(world.run(actionFor('Evict', world))).toMatchObject(failed('NOT_HELD'));
+    expect(world.writes).toHaveLength(before);
+  });
+
+  it('needs no hold for a pod that has finished', () => {
+    const world = confirmed();
+    const evict = actionFor('Evict', world);
+    drop(world);
+    const status = { phase: 'Failed' };
+    world.store.patch('pods', podKey, { status }, { subresource: 'status' });
+    expect(world.run(evict)).toEqual(done);
+    expect(world.writes).toEqual(['delete pods']);
+  });
+
   function unmark(world: StoreWorld): void {
     world.store.patch('pods', podKey, { metadata: { annotations: null } });
   }
 
-  it.each([0, 1, 2, 3])('never touches a replacement that came before request %i', (at) => {
-    const world = marked('Fenced');
+  it.each([0, 1, 2, 3, 4])('never touches a replacement that came before request %i', (at) => {
+    const world = confirmed();
     const evict = actionFor('Evict', world);
     const replaced = before(at, (w) => {
       w.replace('pods', podKey);
@@ -151,17 +215,17 @@ describe('Evict', () => {
   });
 
   it('takes a pod that is gone for done', () => {
-    const world = marked('Fenced');
+    const world = confirmed();
     const evict = actionFor('Evict', world);
     world.store.delete('pods', podKey, { gracePeriodSeconds: 0 });
     expect(world.run(evict)).toEqual(done);
   });
 
   it('does not call a pod Failed that finished meanwhile', () => {
-    const world = marked('Fenced');
+    const world = confirmed();
     const evict = actionFor('Evict', world);
     const status = { phase: 'Succeeded' };
-    const finished = before(2, (w) =>
+    const finished = before(3, (w) =>
       w.store.patch('pods', podKey, { status }, { subresource: 'status' }),
     );
     expect(world.run(evict, finished)).toMatchObject(failed('HTTP_409'));
@@ -169,7 +233,7 @@ describe('Evict', () => {
   });
 
   it('keeps the other conditions of the pod', () => {
-    const world = marked('Fenced');
+    const world = confirmed();
     const conditions = [
       { type: 'Ready', status: 'False' },
       { type: 'DisruptionTarget', status: 'False' },
@@ -179,7 +243,7 @@ describe('Evict', () => {
     let seen: unknown;
     world.run(
       actionFor('Evict', world),
-      before(3, (w) => {
+      before(4, (w) => {
         seen = (pod(w) as unknown as { status: { conditions: unknown } }).status.conditions;
       }),
     );
@@ -308,6 +372,7 @@ describe('carrying out', () => {
 
   it('ends with the outcome of the action', async () => {
     const world = marked('Fenced');
+    world.hold('held');
     const always = (): boolean => true;
     const outcome = await perform(act(actionFor('Evict', world), context), over(world, always));
     expect(outcome).toEqual(done);

@@ -16,7 +16,13 @@ const settings: Readonly<Record<ActionKind, [requests: number, set: (w: StoreWor
   VerifyRevoked: [1, (w) => begun(w, 'Fenced')],
   ConfirmHealth: [1, () => undefined],
   EndPod: [3, (w) => begun(w, 'Intent')],
-  Evict: [4, (w) => begun(w, 'Fenced')],
+  Evict: [
+    5,
+    (w) => {
+      begun(w, 'Fenced');
+      w.hold('held');
+    },
+  ],
   DropHold: [
     3,
     (w) => {

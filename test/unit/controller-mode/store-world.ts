@@ -51,11 +51,15 @@ export class StoreWorld {
       metadata: heartbeatKey,
       spec: { holderIdentity: 'n1/boot-n1', renewTime: '2026-01-01T00:00:00.0Z' },
     });
-    store.create('volumeattachments', {
+    this.attach();
+    this.createPod();
+  }
+
+  attach(): void {
+    this.store.create('volumeattachments', {
       metadata: { ...attachmentKey, finalizers: [attacherFinalizer(driver)] },
       spec: { attacher: driver, nodeName: 'n1', source: { persistentVolumeName: 'pv-web-0' } },
     });
-    this.createPod();
   }
 
   createPod(): void {
@@ -242,6 +246,7 @@ export function actionFor(kind: ActionKind, world: StoreWorld): Action {
   const attachmentUid = world.uid('volumeattachments', attachmentKey);
   const attachment = attachmentKey.name;
   const nodeUid = world.uid('nodes', nodeKey);
+  const target = { name: attachment, uid: attachmentUid };
   const held = { node, attachment, attachmentUid, heartbeat, epoch };
   const kubelet = world.body('leases', kubeletKey)?.spec as { renewTime?: string } | undefined;
   switch (kind) {
@@ -275,10 +280,8 @@ export function actionFor(kind: ActionKind, world: StoreWorld): Action {
       return action(kind, '', { node, nodeUid, taint });
     case 'Hold':
       return action(kind, '', held);
-    case 'UndoHold': {
-      const target = { name: attachment, uid: attachmentUid };
+    case 'UndoHold':
       return action(kind, '', { node, attachment: target, heartbeat, pv: 'pv-web-0' });
-    }
     case 'VerifyRevoked': {
       const asked = [{ handle: 'vol-web-0', nodeId: 'id-n1', uid: attachmentUid }];
       const knownNodeIds = new Set(['id-n1', 'id-n2']);
@@ -289,7 +292,7 @@ export function actionFor(kind: ActionKind, world: StoreWorld): Action {
     case 'EndPod':
       return action(kind, '', { node, pod, heartbeat, epoch, graceMs: 5_000, troubled: [] });
     case 'Evict':
-      return action(kind, '', { node, pod, heartbeat, epoch });
+      return action(kind, '', { node, pod, heartbeat, epoch, holds: [target] });
     case 'DropHold':
       return action(kind, '', held);
   }

@@ -105,6 +105,7 @@ export function pvView(object: ObjectView, change: Change<PvView> = {}): PvView 
     claimNamespace: 'default',
     claimName: '',
     claimUid: '',
+    shared: false,
     nodeAffinity: undefined,
     ...change,
   };

@@ -24,6 +24,7 @@ import {
   fenceAnnotation,
   holdFinalizer,
   intentAnnotation,
+  nodeIdAnnotation,
 } from '../../../src/shared/names.ts';
 import {
   encodeFenceRecord,
@@ -201,7 +202,14 @@ const actions: { readonly [Kind in ActionKind]: ActionOf<Kind> } = {
     graceMs: 5000,
     troubled: [],
   },
-  Evict: { ...common, kind: 'Evict', pod, heartbeat, epoch },
+  Evict: {
+    ...common,
+    kind: 'Evict',
+    pod,
+    heartbeat,
+    epoch,
+    holds: [{ name: 'csi-1', uid: 'u' }],
+  },
   DropHold: { ...common, ...attachment, kind: 'DropHold' },
   UndoHold: {
     ...common,
@@ -277,9 +285,11 @@ function found({ resource, namespace }: KubernetesEffect, turn: Turn): JsonObjec
   if (resource === 'nodes') {
     return { metadata, spec: { taints: turn.tainted ? [{ ...taint, effect: 'NoSchedule' }] : [] } };
   }
+  if (resource === 'csinodes') return { metadata, spec: { drivers: [] } };
+  const annotations = { [nodeIdAnnotation]: 'id-worker' };
   return turn.held
     ? { metadata: { ...metadata, deletionTimestamp: 't', finalizers: [holdFinalizer] } }
-    : { metadata: { ...metadata, finalizers: [attacherFinalizer(driver)] } };
+    : { metadata: { ...metadata, annotations, finalizers: [attacherFinalizer(driver)] } };
 }
 
 /** The HTTP request that an effect becomes. */

@@ -66,6 +66,7 @@ describe('views', () => {
         csi: { driver: 'd', volumeHandle: 'h' },
         claimRef: { namespace: 'n', name: 'c', uid: 'cu' },
         nodeAffinity: { required: { nodeSelectorTerms: [term, {}] } },
+        accessModes: ['ReadWriteOnce'],
       },
     });
     const requirement = { field: false, key: 'zone', operator: 'In', values: ['a'] };
@@ -77,9 +78,16 @@ describe('views', () => {
       claimNamespace: 'n',
       claimName: 'c',
       claimUid: 'cu',
+      shared: false,
       nodeAffinity: [[requirement], []],
     });
     expect(pvView({ metadata, spec: { nfs: { server: 's' } } }).driver).toBe('');
+    const sharedWith = (accessModes: string[]) =>
+      pvView({ metadata, spec: { accessModes } }).shared;
+    expect(sharedWith(['ReadWriteOnce', 'ReadWriteMany'])).toBe(true);
+    expect(sharedWith(['ReadOnlyMany'])).toBe(true);
+    expect(sharedWith([])).toBe(true);
+    expect(sharedWith(['ReadWriteOncePod'])).toBe(false);
     expect(claimView({ metadata, spec: { volumeName: 'pv' } }).pv).toBe('pv');
     const attachment = attachmentView({
       metadata: {

@@ -1,0 +1,72 @@
+import { describe, expect, it } from '@jest/globals';
+import { begun } from './guard-table.ts';
+import { beatMs } from './views.ts';
+import { World } from './world.ts';
+
+/** n1 with web-0, whose Node was deleted; that needs no silence to be believed. */
+function goneWith(...silent: readonly string[]): World {
+  const world = World.healthy(5);
+  world.workload('web-0', 'n1');
+  for (const node of ['n1', ...silent]) world.silent(node);
+  world.pass(20_000);
+  const node = world.state.nodes.get('n1');
+  if (node !== undefined) world.remove(node);
+  expect(world.verdict('n1').kind).toBe('Gone');
+  return world;
+}
+
+/** All silences start again, so that nobody is Suspect for a while. */
+const gaps: readonly (readonly [string, (world: World) => void])[] = [
+  ['we were suspended', (w) => w.see({ kind: 'Suspended', gapMs: 60_000 })],
+  ['the watches of Leases were broken', (w) => interrupted(w)],
+  [
+    'nobody could renew anything, and one agent can again',
+    (w) => {
+      w.silent('n5');
+      w.pass(2 * beatMs + 1_000);
+      w.back('n5');
+    },
+  ],
+];
+
+function interrupted(world: World): void {
+  for (const source of ['heartbeats', 'kubeletLeases'] as const) {
+    world.see({ kind: 'WatchLost', source, reason: 'reset' });
+    world.see({ kind: 'WatchResumed', source });
+  }
+}
+
+describe('a storm that goes on while our view has a gap', () => {
+  it.each(gaps)('lets no deleted Node through when %s', (_why, gap) => {
+    const world = goneWith('n2', 'n3', 'n4');
+    gap(world);
+    expect(world.verdict('n2').kind).toBe('Alive');
+    expect(begun(world)).toEqual([]);
+    expect(world.words('FailoverHeld', 'web-0')).toEqual(['storm']);
+    // Nor later, when those who are still silent are found to be so.
+    world.pass(2 * beatMs);
+    expect(world.verdict('n2').kind).toBe('Suspect');
+    expect(begun(world)).toEqual([]);
+  });
+});
+
+describe('a gap in our view without a storm', () => {
+  it('holds a deleted Node only until the others have been heard again', () => {
+    const world = goneWith();
+    expect(begun(world)).toEqual(['n1']);
+    interrupted(world);
+    expect(begun(world)).toEqual([]);
+    world.pass(beatMs);
+    expect(begun(world)).toEqual(['n1']);
+  });
+
+  it('does not count a node that never had an agent', () => {
+    const world = goneWith();
+    for (const node of ['n2', 'n3', 'n4']) {
+      const seen = world.state.heartbeats.get(world.heartbeatKey(node));
+      if (seen !== undefined) world.remove(seen.view, 'heartbeats');
+    }
+    interrupted(world);
+    expect(begun(world)).toEqual(['n1']);
+  });
+});
