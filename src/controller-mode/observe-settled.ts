@@ -4,6 +4,7 @@ import type { Outcome } from '../shared/outcome.ts';
 import type { Action, ActionOf } from './actions.ts';
 import { type State, groupOf, memoryOf } from './state.ts';
 import { observeConfirmation } from './storage-view.ts';
+import { observeAnswerAgain } from './trouble.ts';
 
 /** What became of an action of ours, as far as it tells more than its effect will. */
 export function observeSettled(
@@ -16,7 +17,8 @@ export function observeSettled(
     observeEviction(state, settled, outcome);
   }
   if (settled.kind === 'ConfirmHealth') {
-    observeConfirmation(state, settled.handle, outcome, now);
+    const isBack = observeConfirmation(state, settled.handle, outcome, now);
+    if (isBack) observeAnswerAgain(state, now);
   }
   if (outcome.kind !== 'Done') return;
   const memory = memoryOf(state, settled.node);

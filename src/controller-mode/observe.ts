@@ -21,6 +21,7 @@ import { observeSettled } from './observe-settled.ts';
 import { ownOutOfService } from './out-of-service.ts';
 import { type State, memoryOf } from './state.ts';
 import { forgetUnbound, observeHealth } from './storage-view.ts';
+import { observeAnswerAgain } from './trouble.ts';
 
 /** Folds one fact into the state, in place. Decides nothing; O(1) but for a whole listing. */
 export function observe(state: State, fact: Fact, now: Instant): void {
@@ -42,7 +43,7 @@ export function observe(state: State, fact: Fact, now: Instant): void {
     case 'HealthListed':
     case 'HealthRead':
     case 'HealthUnread':
-      observeHealth(state, fact);
+      if (observeHealth(state, fact)) observeAnswerAgain(state, now);
       observeCondition(state, fact, now);
       return;
     case 'Suspended':
@@ -209,6 +210,7 @@ function forgetNode(state: State, name: string): void {
   if ((state.memory.get(name)?.recordEpoch ?? '') !== '') return;
   state.memory.delete(name);
   state.troubledNodes.delete(name);
+  state.unsureNodes.delete(name);
   state.seeingNodes.delete(name);
 }
 

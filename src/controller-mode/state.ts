@@ -133,10 +133,11 @@ export interface State {
   readonly kubeletWords: Map<string, ReadonlyMap<string, KubeletWord>>;
   /** By handle what people are told of the storage's view. */
   readonly conditions: Map<string, Condition>;
-  /** Nodes that carry the driver; those that report bad volumes; those that see good ones. */
+  /** Nodes that carry the driver; that report bad volumes; that can tell of few; that see good. */
   readonly carriers: Set<string>;
   readonly troubledNodes: Set<string>;
-  /** When more nodes than the storm bound were last seen to report bad volumes. */
+  readonly unsureNodes: Set<string>;
+  /** When more nodes than the storm bound last had trouble at once, or could not tell. */
   crowdedAt: Instant;
   readonly seeingNodes: Set<string>;
 }
@@ -179,6 +180,7 @@ export function initialState(policy: Policy, now: Instant): State {
     conditions: new Map(),
     carriers: new Set(),
     troubledNodes: new Set(),
+    unsureNodes: new Set(),
     crowdedAt: Number.NEGATIVE_INFINITY,
     seeingNodes: new Set(),
   };

@@ -28,7 +28,14 @@ export const confirmedForMs = 10_000;
 /** More than half of the volumes, if they are at least so many, or all of them. */
 const massFrom = 3;
 
-export function observeHealth(state: State, fact: HealthFact): void {
+/** Answers whether the storage says something again that it could not be asked for before. */
+export function observeHealth(state: State, fact: HealthFact): boolean {
+  const before = state.storage.unread.size;
+  fold(state, fact);
+  return state.storage.unread.size < before;
+}
+
+function fold(state: State, fact: HealthFact): void {
   const { storage, policy } = state;
   const { beganAt } = fact;
   switch (fact.kind) {
@@ -62,18 +69,20 @@ function heard({ health }: Extract<HealthFact, { kind: 'HealthRead' }>): VolumeH
   return health ?? { status: 'Unknown', reason: 'NotFound', message: 'no such volume' };
 }
 
-/** What came of asking for one volume right before acting. */
+/** What came of asking for one volume right before acting; answers as `observeHealth` does. */
 export function observeConfirmation(
   { storage }: State,
   handle: string,
   outcome: Outcome,
   now: Instant,
-): void {
+): boolean {
+  const before = storage.unread.size;
   const said = (status: VolumeHealth['status'], reason = '', message = ''): void =>
     hear(storage, handle, { health: { status, reason, message }, by: 'driver', at: now });
   if (outcome.kind === 'Done') said('Healthy');
   else if (outcome.code === abnormalCode) said('Inaccessible', outcome.code, outcome.detail);
   else storage.unread.set(handle, now);
+  return storage.unread.size < before;
 }
 
 /** The code of a `ConfirmHealth` that found the volume bad; every other failure is unknown. */

@@ -33,6 +33,9 @@ export function observeReport(
   mark(state.troubledNodes, node, isTroubled);
   if (isCrowded(state)) state.crowdedAt = now;
   mark(state.seeingNodes, node, (report?.volumes?.good ?? 0) > 0);
+  const wereDoubtful = areDoubtful(state) && state.unsureNodes.has(node);
+  mark(state.unsureNodes, node, isUnsure(report));
+  if (wereDoubtful && !state.unsureNodes.has(node)) state.crowdedAt = now;
 }
 
 function observeVolumes(
@@ -74,6 +77,27 @@ function startAnewElsewhere(state: State, handle: string, now: Instant): void {
 /** The same for the storage as a whole, whoever is not heard any more included. */
 function isCrowded({ troubledNodes, carriers, policy }: State): boolean {
   return troubledNodes.size > stormBound(policy, carriers.size);
+}
+
+/**
+ * So many have trouble or cannot tell that whoever has any may have the trouble of all: drivers
+ * that wait for their storage's management answer one call with an error and another with
+ * "abnormal". Some drivers never can tell, so this alone holds nothing back: only its end makes
+ * trouble begin anew, or that the storage answers again meanwhile.
+ */
+function areDoubtful({ troubledNodes, unsureNodes, carriers, policy }: State): boolean {
+  if (unsureNodes.size === 0) return false;
+  return troubledNodes.union(unsureNodes).size > stormBound(policy, carriers.size);
+}
+
+function isUnsure(report: NodeReport | undefined): boolean {
+  const { good = 0, bad = 0, unknown = 0 } = report?.volumes ?? {};
+  return unknown > good + bad;
+}
+
+/** The storage has answered, and could not be asked before. */
+export function observeAnswerAgain(state: State, at: Instant): void {
+  if (areDoubtful(state)) state.crowdedAt = Math.max(state.crowdedAt, at);
 }
 
 /** Trouble of the whole node; `health` is undefined while there is none. */

@@ -290,6 +290,45 @@ describe('whatever nodes, storage and driver say, in whatever order', () => {
     );
   });
 
+  it('no pod moves within 30 s after an outage in which many nodes and the storage could not tell', () => {
+    const during = fc.array(
+      fc.oneof(
+        fc.constantFrom(1_000, 10_000, 60_000).map((ms) => ({ kind: 'wait', ms }) as const),
+        fc
+          .constantFrom(...bad)
+          .map((said) => ({ kind: 'node', name: 'web-0', status: said }) as const),
+        fc.constant({ kind: 'unread', name: 'web-0' } as const),
+        fc.constant({ kind: 'unread', name: undefined } as const),
+      ),
+      { minLength: 1, maxLength: 10 },
+    );
+    const order = fc.shuffledSubarray(['n2', 'n3', 'n4', 'n5', 'storage'], { minLength: 5 });
+    fc.assert(
+      fc.property(during, order, fc.constantFrom(0, 1_000, 5_000), (sequence, back, pauseMs) => {
+        const { world, seen } = start('get');
+        for (const node of ['n2', 'n3', 'n4', 'n5']) {
+          world.well(node, 0, { volumes: { good: 0, bad: 0, unknown: 2 } });
+        }
+        for (const step of sequence) take(world, seen, step);
+        // It goes on for n1 alone, while all others come back in whatever order.
+        world.silentStorage('web-0');
+        world.sick('n1', ['web-0']);
+        for (const one of back) {
+          world.pass(pauseMs);
+          if (one === 'storage') world.says('web-0', 'Healthy');
+          else world.well(one);
+          expect(moving(world)).toEqual([]);
+        }
+        for (let i = 0; i < 2; i += 1) {
+          world.pass(4_000);
+          world.says('web-0', 'Healthy');
+          expect(moving(world)).toEqual([]);
+        }
+      }),
+      { seed, numRuns: 200 },
+    );
+  });
+
   it('no pod moves while more nodes than the storm bound have trouble at the same time', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...bad), { minLength: 3, maxLength: 3 }), (statuses) => {

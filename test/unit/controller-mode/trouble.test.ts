@@ -243,3 +243,84 @@ describe('what other nodes say', () => {
     expect(scope(world)).toBe('unknown');
   });
 });
+
+describe('an outage of the management during which the driver answers with errors', () => {
+  const unsure = { volumes: { good: 0, bad: 0, unknown: 2 } };
+
+  /** n1 says that its volume is bad, all others cannot tell, and nobody can ask the storage. */
+  function outage(others: readonly string[] = ['n2', 'n3', 'n4', 'n5']): StorageWorld {
+    const world = StorageWorld.stored('get', { maxLostNodes: { count: 1 } });
+    world.workload('web-0', 'n1');
+    world.says('web-0', 'Healthy');
+    world.sick('n1', ['web-0'], 'Abnormal');
+    for (const node of others) world.well(node, 0, unsure);
+    world.silentStorage('web-0');
+    world.pass(60_000);
+    world.silentStorage('web-0');
+    return world.pass(1_000);
+  }
+
+  it('is over for the storage before it is for the nodes, which look later', () => {
+    const world = outage();
+    world.says('web-0', 'Healthy');
+    expect(scope(world)).toBe('unknown');
+    world.pass(29_999);
+    expect(scope(world)).toBe('unknown');
+    world.pass(1);
+    expect(scope(world)).toBe('volume-on-node');
+  });
+
+  it('is over for one node after the other, and what is left then must last anew', () => {
+    const world = outage();
+    world.says('web-0', 'Healthy');
+    world.pass(20_000);
+    for (const node of ['n2', 'n3', 'n4', 'n5']) world.well(node);
+    world.says('web-0', 'Healthy');
+    world.pass(29_999);
+    expect(scope(world)).toBe('unknown');
+    world.pass(1);
+    expect(scope(world)).toBe('volume-on-node');
+  });
+
+  it('does not count if only the storage could not be asked', () => {
+    const world = outage([]);
+    world.says('web-0', 'Healthy');
+    expect(scope(world)).toBe('volume-on-node');
+  });
+
+  it('does not count if the nodes can never tell while the storage answers', () => {
+    const world = StorageWorld.stored('get', { maxLostNodes: { count: 1 } });
+    world.workload('web-0', 'n1');
+    for (const node of ['n2', 'n3', 'n4', 'n5']) world.well(node, 0, unsure);
+    world.pass(60_000);
+    world.sick('n1', ['web-0']);
+    world.says('web-0', 'Healthy');
+    world.pass(30_000);
+    world.says('web-0', 'Healthy');
+    expect(scope(world)).toBe('volume-on-node');
+  });
+
+  it('is of many: of few it is their own', () => {
+    const world = StorageWorld.stored('get', { maxLostNodes: { count: 2 } });
+    world.workload('web-0', 'n1');
+    world.sick('n1', ['web-0']);
+    world.well('n2', 0, unsure);
+    world.silentStorage('web-0');
+    world.pass(60_000);
+    world.says('web-0', 'Healthy');
+    expect(scope(world)).toBe('volume-on-node');
+    world.well('n2');
+    expect(scope(world)).toBe('volume-on-node');
+  });
+
+  it('does not outlive its nodes', () => {
+    const world = outage();
+    for (const name of ['n2', 'n3', 'n4', 'n5']) {
+      const { nodes, csinodes } = world.state;
+      for (const object of [csinodes.get(name), nodes.get(name)]) {
+        if (object !== undefined) world.remove(object);
+      }
+    }
+    expect(world.state.unsureNodes.size).toBe(0);
+  });
+});
