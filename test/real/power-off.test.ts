@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '../machine/eventually.ts';
+import { laneOf, stepsOf } from './lane.ts';
 import { median, type Phases, phasesOf, shownPhases } from './phases.ts';
 import { labelled, RealStage } from './real-stage.ts';
-import { record } from './results.ts';
+import { record, recordLane, recordSight } from './results.ts';
+import { sightOf, sightOfFailover } from './sight.ts';
 
 /** One for each time that the power goes: a node that failed is left alone for five minutes. */
 const machines = ['worker-a', 'worker-b', 'worker-c', 'worker-d', 'worker-e'];
@@ -20,6 +22,13 @@ describe('a machine that loses its power, with default flags', () => {
   }, 300_000);
   afterAll(() => stage?.[Symbol.asyncDispose](), 60_000);
 
+  /** For the drawing in the README. */
+  async function show(phases: Phases, failedAt: number): Promise<void> {
+    const summary = `web-0 writes again after ${(phases.total / 1000).toFixed(1)} s`;
+    const words = { title: 'with csi-failover', summary, good: true, steps: stepsOf(phases) };
+    recordLane('ours', laneOf(web, failedAt, await stage.bed.array.journal(), words));
+  }
+
   it.each([1, 2, 3, 4, 5])(
     'the StatefulSet pod writes elsewhere: time %i',
     async (time) => {
@@ -33,6 +42,8 @@ describe('a machine that loses its power, with default flags', () => {
       recoveries.push(phases);
       console.info(`power off, ${time}: ${shownPhases(phases)}`);
       await stage.event({ kind: 'Pod', name: 'web-0', reason: 'FailoverCompleted' });
+      const sight = time === 1 ? await sightOfFailover(stage, web, from) : '';
+      if (time === 1) await show(phases, mark.at);
       await stage.cordon([from], true);
       await stage.bed.machine(from).boot();
       await eventually(() => stage.bed.isReady(from), {
@@ -40,6 +51,10 @@ describe('a machine that loses its power, with default flags', () => {
         withinMs: 60_000,
       });
       await stage.released(120_000);
+      if (time === 1) {
+        await stage.event({ kind: 'Node', name: from, reason: 'NodeReleased' });
+        recordSight(`${sight}\n${await sightOf(stage, 'node', from)}`);
+      }
       await stage.installation.ready();
     },
     300_000,

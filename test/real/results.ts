@@ -22,16 +22,14 @@ export const scenarios = [
 ] as const;
 
 export type Scenario = (typeof scenarios)[number];
-type Results = Partial<Record<Scenario, { stock?: string; ours?: string }>>;
+type Result = Readonly<Record<'stock' | 'ours', string | undefined>>;
+type Results = Readonly<Partial<Record<Scenario, Result>>>;
 
 const folder = fileURLToPath(new URL('../../.cache/real/results/', import.meta.url));
 
 export function record(scenario: Scenario, who: 'stock' | 'ours', what: string): void {
-  const results = recorded();
-  keep(
-    'table.json',
-    JSON.stringify({ ...results, [scenario]: { ...results[scenario], [who]: what } }),
-  );
+  // A file for each: others may be at it.
+  keep(fileOf(scenario, who), what);
   console.info(`${scenario}: ${who === 'ours' ? 'with csi-failover' : 'stock'}: ${what}`);
 }
 
@@ -50,14 +48,24 @@ function keep(name: string, text: string): void {
   writeFileSync(join(folder, name), text);
 }
 
+function fileOf(scenario: Scenario, who: 'stock' | 'ours'): string {
+  return `${scenario.replaceAll(/\W+/g, '-')}.${who}.txt`;
+}
+
 function recorded(): Results {
-  const file = join(folder, 'table.json');
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results) : {};
+  const read = (name: string): string | undefined =>
+    existsSync(join(folder, name)) ? readFileSync(join(folder, name), 'utf8') : undefined;
+  return Object.fromEntries(
+    scenarios.map((scenario) => [
+      scenario,
+      { stock: read(fileOf(scenario, 'stock')), ours: read(fileOf(scenario, 'ours')) },
+    ]),
+  );
 }
 
 export function table(results: Results): string {
   const rows = scenarios.map((scenario) => {
-    const { stock = 'as with csi-failover', ours = '' } = results[scenario] ?? {};
+    const { stock = '—', ours = '—' } = results[scenario] ?? {};
     return `| ${scenario} | ${stock} | ${ours} |`;
   });
   return ['| a machine is | stock Kubernetes | with csi-failover |', '|---|---|---|', ...rows].join(

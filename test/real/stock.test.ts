@@ -39,6 +39,18 @@ const failures: readonly {
     breaks: (stage, machine) => stage.bed.machine(machine).freeze(),
     goesOn: false,
   },
+  {
+    name: 'path-cut',
+    scenario: 'its storage path is cut',
+    breaks: (stage, machine) => stage.bed.array.setPath(machine, 'cut'),
+    goesOn: false,
+  },
+  {
+    name: 'path-hangs',
+    scenario: 'its storage hangs',
+    breaks: (stage, machine) => stage.bed.array.setPath(machine, 'hung'),
+    goesOn: false,
+  },
 ];
 
 describe('stock Kubernetes with the same driver', () => {

@@ -1,0 +1,91 @@
+/**
+ * Runs files of tests on real machines, a few at a time, each in namespaces of its own:
+ * `node test/real/side-by-side.ts --report <file> --beds 2 <test file>...`. They wait far more than
+ * they work. What a file prints comes out in one piece when it has ended; the report has the sums of
+ * jest's own.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { text } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import type { JestReport } from '../count.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    report: { type: 'string', default: 'report.json' },
+    beds: { type: 'string', default: '2' },
+  },
+});
+
+const jest = [
+  '--experimental-vm-modules',
+  '--disable-warning=ExperimentalWarning',
+  'node_modules/jest/bin/jest.js',
+  '--runInBand',
+  '--json',
+];
+
+const nothing: JestReport = {
+  numPassedTests: 0,
+  numFailedTests: 0,
+  numPendingTests: 0,
+  numTodoTests: 0,
+  numRuntimeErrorTestSuites: 0,
+};
+
+const folder = mkdtempSync(join(tmpdir(), 'csi-failover-side-by-side-'));
+const running = new Set<ChildProcess>();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    for (const child of running) child.kill(signal);
+    process.exit(1);
+  });
+}
+
+/** What jest said of one file, and whether it was content. */
+async function runFile(file: string): Promise<JestReport & { readonly succeeded: boolean }> {
+  const start = performance.now();
+  const report = join(folder, `${file.replaceAll('/', '-')}.json`);
+  const args = [
+    'test/real/in-namespaces.ts',
+    'node',
+    ...jest,
+    `--outputFile=${report}`,
+    '--',
+    file,
+  ];
+  const child = spawn('node', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
+  const code = new Promise<number | null>((resolve) => {
+    child.once('exit', resolve);
+  });
+  const [, errors] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  const succeeded = (await code) === 0;
+  running.delete(child);
+  const seconds = ((performance.now() - start) / 1_000).toFixed(0);
+  console.log(`${errors}--- ${file}: ${succeeded ? 'passed' : 'FAILED'}, ${seconds} s`);
+  try {
+    return { ...(JSON.parse(readFileSync(report, 'utf8')) as JestReport), succeeded };
+  } catch {
+    return { ...nothing, numRuntimeErrorTestSuites: 1, succeeded: false };
+  }
+}
+
+const queue = [...positionals];
+const reports: (JestReport & { readonly succeeded: boolean })[] = [];
+async function bed(): Promise<void> {
+  for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+    reports.push(await runFile(file));
+  }
+}
+await Promise.all(Array.from({ length: Number(values.beds) }, bed));
+
+const names = Object.keys(nothing) as (keyof JestReport)[];
+const sums = names.map((name) => [name, reports.reduce((sum, one) => sum + one[name], 0)]);
+writeFileSync(values.report, JSON.stringify(Object.fromEntries(sums)));
+rmSync(folder, { recursive: true, force: true });
+process.exitCode = reports.every(({ succeeded }) => succeeded) ? 0 : 1;
