@@ -60,7 +60,7 @@ export function nextUnmount(
 ): { readonly unmount: Unmount; readonly dueAt: Instant } | undefined {
   const [next] = [...candidates.values()]
     .map(({ unmount, since, triedAt = since }) => {
-      return { unmount, dueAt: Math.max(since, okSince, triedAt) + patienceMs };
+      return { unmount, dueAt: Math.max(okSince, triedAt) + patienceMs };
     })
     .toSorted((a, b) => a.dueAt - b.dueAt);
   return next;

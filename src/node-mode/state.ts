@@ -227,7 +227,6 @@ function resultOf(outcome: Outcome): HeartbeatHistory['result'] {
 /** After a time in which we did not run, whatever we saw before it may be long untrue. */
 function startOver(state: NodeState, now: Instant): void {
   state.kubelet.deadInARow = 0;
-  state.kubelet.okSince = undefined;
   forgetDriverWords(state.views, now);
   forgetOwnWords(state.views, now);
   if (state.fence !== undefined) state.fence = { ...state.fence, knownSince: now };

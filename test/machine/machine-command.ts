@@ -40,6 +40,8 @@ export interface MachinePlaces {
   readonly kubeletDir: string;
   readonly mountinfoFile: string;
   readonly bootIdFile: string;
+  /** Where the runtime shows its containers. */
+  readonly cgroupDir: string;
   readonly healthzPort: number;
   /** `host:port` of the machine's own cable to the array. */
   readonly arrayNbd: string;
@@ -57,6 +59,7 @@ export function machineCommand(
       return [
         script('./runtime-process.ts'),
         `--socket=${machine.runtimeSocket}`,
+        `--cgroup-dir=${machine.cgroupDir}`,
         `--interval-ms=${machine.writeIntervalMs ?? 200}`,
       ];
     case 'plugin':
@@ -108,6 +111,7 @@ function agent(bundle: string, machine: MachineFlags & MachinePlaces): readonly 
     `--kubelet-dir=${machine.kubeletDir}`,
     `--mountinfo-file=${machine.mountinfoFile}`,
     `--boot-id-file=${machine.bootIdFile}`,
+    `--cgroup-dir=${machine.cgroupDir}`,
     `--kubelet-healthz-address=127.0.0.1:${machine.healthzPort}`,
     ...(machine.agentFlags ?? []),
   ];

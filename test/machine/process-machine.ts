@@ -279,6 +279,7 @@ export class ProcessMachine implements Machine {
       kubeletDir: this.kubeletDir,
       mountinfoFile: this.mountinfoFile,
       bootIdFile: join(memory, 'boot_id'),
+      cgroupDir: join(memory, 'cgroup'),
       healthzPort: this.#healthzPort,
       arrayNbd: `${host}:${port}`,
       faultsFile: this.#faultsFile,

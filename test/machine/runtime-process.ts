@@ -1,6 +1,6 @@
 /**
  * The container runtime of one machine as a process of its own, so that it outlives the kubelet:
- * `node runtime-process.ts --socket F [--interval-ms 200] [--deadline-ms 2000]`.
+ * `node runtime-process.ts --socket F --cgroup-dir D [--interval-ms 200] [--deadline-ms 2000]`.
  * HTTP on a unix socket: GET /containers, PUT /containers/<pod uid>, DELETE /containers/<pod uid>.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -13,6 +13,7 @@ import { type Container, Runtime } from './runtime.ts';
 const { values } = parseArgs({
   options: {
     socket: { type: 'string', default: '' },
+    'cgroup-dir': { type: 'string' },
     'interval-ms': { type: 'string', default: '200' },
     'deadline-ms': { type: 'string', default: '2000' },
   },
@@ -21,6 +22,7 @@ const { values } = parseArgs({
 const runtime = new Runtime({
   intervalMs: Number(values['interval-ms']),
   deadlineMs: Number(values['deadline-ms']),
+  ...(values['cgroup-dir'] !== undefined && { cgroupDir: values['cgroup-dir'] }),
 });
 
 async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

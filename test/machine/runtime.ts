@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { runWorkload, type WorkloadEvent } from '../array/workload.ts';
 import { type Device, deviceFile } from '../driver/node-service.ts';
@@ -20,6 +20,8 @@ export interface RunningContainer extends Container {
 export interface RuntimeOptions {
   readonly intervalMs: number;
   readonly deadlineMs: number;
+  /** Where it keeps a directory for each container, as in the tree of cgroups of a node. */
+  readonly cgroupDir?: string;
 }
 
 interface Running {
@@ -36,6 +38,8 @@ export class Runtime {
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
+    // That of the agent, which is a container like any other.
+    this.#makeGroup('agent');
   }
 
   list(): readonly RunningContainer[] {
@@ -49,6 +53,7 @@ export class Runtime {
   start(container: Container): void {
     if (this.#running.has(container.podUid)) return;
     const devices = container.mounts.map(readDevice);
+    this.#makeGroup(container.podUid);
     const stop = new AbortController();
     const states = new Map<string, WorkloadEvent | 'starting'>();
     const writers = devices.map((device) => {
@@ -79,6 +84,16 @@ export class Runtime {
     running.stop.abort();
     await running.ended;
     this.#running.delete(podUid);
+    rmSync(this.#groupOf(podUid), { recursive: true, force: true });
+  }
+
+  #makeGroup(podUid: string): void {
+    if (this.#options.cgroupDir === undefined) return;
+    mkdirSync(join(this.#groupOf(podUid), 'container'), { recursive: true });
+  }
+
+  #groupOf(podUid: string): string {
+    return join(this.#options.cgroupDir ?? '', 'kubepods', `pod${podUid}`);
   }
 }
 

@@ -1,8 +1,10 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { WriterSummary } from '../array/judge.ts';
 import { eventually } from '../machine/eventually.ts';
 import { processesOf } from '../machine/process.ts';
-import { slotOfPlan } from '../machine/workload-objects.ts';
+import { pvName, slotOfPlan } from '../machine/workload-objects.ts';
 import { fence, labelled, type Mark, shortSettings, Stage, unlabelled } from './stage.ts';
 import { touchesIn } from './traces.ts';
 
@@ -14,12 +16,18 @@ const kubeletLostAfterMs = 6_000;
 describe('a kubelet that dies while the workloads go on', () => {
   let stage: Stage;
   let dead: Mark;
+  /** Where the kubelet keeps the volume of each plan, below its directory. */
+  let places: readonly string[];
   let replacements: readonly WriterSummary[];
 
   beforeAll(async () => {
     stage = await Stage.open('kubelet-dead', shortSettings(fence));
     await stage.place([...plans, neighbour], 'worker-a');
     dead = stage.mark();
+    places = plans.map((plan) => {
+      const uid = stage.podOf(plan)?.metadata.uid ?? '';
+      return join('pods', uid, 'volumes/kubernetes.io~csi', pvName(plan));
+    });
     await stage.bed.machine('worker-a').killKubelet();
   }, 60_000);
   afterAll(() => stage.close(), 20_000);
@@ -62,15 +70,22 @@ describe('a kubelet that dies while the workloads go on', () => {
     expect(stage.movesSince(dead).filter((move) => move.includes('plain'))).toEqual([]);
   });
 
-  it('gives the node back when the kubelet has cleaned it', async () => {
+  it('is cleaned by its kubelet and, where that one lost a file, by its agent; given back', async () => {
     const machine = stage.bed.machine('worker-a');
+    const mounts = (): string => readFileSync(machine.mountinfoFile, 'utf8');
+    const [lost = '', kept = ''] = places;
+    // As a crash may leave it: a kubelet that finds no such file unmounts nothing.
+    rmSync(join(machine.kubeletDir, lost, 'vol_data.json'));
     await machine.restartKubelet();
-    await stage.released(60_000);
+    await eventually(() => !mounts().includes(kept), { what: 'the kubelet to unmount' });
+    expect(mounts()).toContain(lost);
+    await stage.released(90_000);
+    expect(mounts()).not.toContain(lost);
     const running = await eventually(() => machine.workloads(), { what: 'the runtime to answer' });
     expect(running.map(({ slot }) => slot)).toEqual([slotOfPlan(neighbour)]);
     await stage.writesOn(neighbour, 'worker-a', { since: Date.now() });
     expect(await stage.violations()).toEqual([]);
-  }, 70_000);
+  }, 110_000);
 
   it('leaves no process behind', async () => {
     expect(stage.crimes()).toEqual([]);

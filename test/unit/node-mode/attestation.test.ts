@@ -87,6 +87,14 @@ describe('the attestation that a machine is clean', () => {
     expect((renewal as RenewHeartbeat).uncleanBecause).toContain(mountOfVolume1);
   });
 
+  it('is not given while a container of a pod that is gone runs, though nothing is mounted', () => {
+    const bench = fenced(fenceText({ pods: ['0a-1b'] }));
+    bench.inspect({ running: new Set(['own', '0a-1b']) });
+    expect(bench.next()).not.toHaveProperty('clean');
+    bench.inspect({ running: new Set(['own']) });
+    expect(bench.next()).toMatchObject(clean);
+  });
+
   it('is given when the volume is gone', () => {
     const bench = fenced();
     bench.inspect(mounted);
