@@ -1,6 +1,7 @@
 /**
  * Hunts mutants: the project with one mistake in it, run seed by seed until a checker objects. What
- * does not typecheck, or dies of itself, counts as not caught.
+ * does not typecheck, or dies of itself, counts as not caught; nor does what a checker says of a
+ * seed that fails without the mistake, too.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -8,6 +9,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { MutatedTree } from '../mutation/mutated-tree.ts';
 import { type Mutant, mutants } from './mutant-list.ts';
+import { runSeed } from './run.ts';
 
 interface Hunt {
   readonly mutant: Mutant;
@@ -100,7 +102,22 @@ function huntHere(mutant: Mutant): Hunt {
   return huntFrom(mutant, tree.folder, { from: 1, seeds: mutant.seeds });
 }
 
+/** A seed that fails anyway tells nothing of the mutant: the hunt goes on behind it. */
 function huntFrom(
+  mutant: Mutant,
+  folder: string,
+  { from, seeds }: { readonly from: number; readonly seeds: number },
+): Hunt {
+  const hunt = firstFailure(mutant, folder, { from, seeds });
+  const { caught } = hunt;
+  if (caught === undefined || runSeed(caught.seed).violations.length === 0) return hunt;
+  const next = caught.seed + 1;
+  const left = from + seeds - next;
+  if (left > 0) return huntFrom(mutant, folder, { from: next, seeds: left });
+  return { mutant, caught: undefined, trouble: '' };
+}
+
+function firstFailure(
   mutant: Mutant,
   folder: string,
   { from, seeds }: { readonly from: number; readonly seeds: number },
