@@ -76,7 +76,10 @@ function preconditions({ effect, action }: Deed): readonly string[] {
   return version === '' ? [`S5 ${what} without a version`] : [];
 }
 
-function podMisdeeds(world: World, { replica, action, before }: Deed): readonly string[] {
+function podMisdeeds(world: World, { replica, action, effect, before }: Deed): readonly string[] {
+  if (action.kind === 'EndPod' && effect.verb === 'delete' && !effect.gracePeriodSeconds) {
+    return [`S5 ended ${before?.metadata.name} without any time to end`];
+  }
   if (action.kind !== 'Evict' || before === undefined) return [];
   const pod = before as Pod;
   const { driver } = replica.options.policy;

@@ -33,7 +33,7 @@ export const listingDriver = fencing('listing.csi.test', {
   health: 'list',
 });
 /** Confirms at once and takes its time: only its listing tells the truth. */
-const lateDriver = fencing('late.csi.test', {
+export const lateDriver = fencing('late.csi.test', {
   ...honest,
   lists: true,
   health: 'none',

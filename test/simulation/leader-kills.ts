@@ -4,7 +4,8 @@ import { runSeed } from './run.ts';
 export function killLeaders(worlds: number): number {
   let [seed, found, runs, failed] = [0, 0, 0, 0];
   while (found < worlds) {
-    seed += 5;
+    // Those in which a machine dies and nothing else happens.
+    seed += 10;
     const { moves, writes } = runSeed(seed);
     // A machine without pods of ours dies without an episode.
     if (moves === 0) continue;

@@ -1,5 +1,6 @@
 /** Deliberate mistakes in the core that the simulation must catch, each within its seeds. */
 import type { Mutation } from '../mutation/mutated-tree.ts';
+import { healthMutants } from './health-mutants.ts';
 
 /** So many seeds are enough for a mistake that is easy to see, and for one that is hard to. */
 const easy = 150;
@@ -8,6 +9,9 @@ const hard = 1_000;
 export interface Mutant extends Mutation {
   /** Within so many seeds, from the first one on, a checker must notice it. */
   readonly seeds: number;
+  /** Where to look, if not at every seed: the first one, and how far the others are apart. */
+  readonly first?: number;
+  readonly step?: number;
 }
 
 function inFile(file: string): (name: string, anchor: string, replacement: string) => Mutant {
@@ -248,20 +252,6 @@ const relapses: readonly Mutant[] = [
   ),
 ];
 
-/** Trouble with volumes, weighed wrongly. */
-const health: readonly Mutant[] = [
-  inFile('scope-rules')(
-    "storage's own bad word not heard",
-    "when: { storage: ['bad'] },\n    scope: 'volume',",
-    "when: { storage: ['bad'], node: ['good'] },\n    scope: 'volume',",
-  ),
-  inFile('scope-rules')(
-    'trouble of a moment moves',
-    "when: { node: ['brief'] },",
-    "when: { node: ['good', 'brief'], storage: ['bad'] },",
-  ),
-];
-
 /** Preconditions dropped. */
 const preconditions: readonly Mutant[] = [
   writeRecord(
@@ -330,7 +320,7 @@ export const mutants: readonly Mutant[] = [
   ...steps,
   ...evidence,
   ...relapses,
-  ...health,
+  ...healthMutants,
   ...preconditions,
   ...queue,
 ];

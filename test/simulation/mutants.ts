@@ -18,6 +18,12 @@ interface Hunt {
   readonly trouble: string;
 }
 
+interface Range {
+  readonly from: number;
+  readonly seeds: number;
+  readonly step: number;
+}
+
 const root = join(import.meta.dirname, '..', '..');
 const proofFile = join(root, 'docs', 'proof.md');
 const begin = '<!-- mutants: written by npm run simulate -- --mutants --update -->';
@@ -34,9 +40,9 @@ export async function catchMutants(options: {
     // Who has no row yet is hunted by whoever writes the table.
     return update || recordedSeed(name) !== undefined;
   });
-  // What is looked for takes longest, so it begins first.
+  // Those without a row first, and of these first where the fewest seeds are to be run.
   const isKnown = ({ name }: Mutant): number => Number(recordedSeed(name) !== undefined);
-  const waiting = chosen.toSorted((a, b) => isKnown(a) - isKnown(b));
+  const waiting = chosen.toSorted((a, b) => isKnown(a) - isKnown(b) || a.seeds - b.seeds);
   const hunts: Hunt[] = [];
   const hunt = async (): Promise<void> => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
@@ -96,34 +102,27 @@ function huntHere(mutant: Mutant): Hunt {
   if (typeErrors !== '') return { mutant, caught: undefined, trouble: typeErrors };
   const known = recordedSeed(mutant.name);
   if (known !== undefined) {
-    const again = huntFrom(mutant, tree.folder, { from: known, seeds: 1 });
+    const again = huntFrom(mutant, tree.folder, { from: known, seeds: 1, step: 1 });
     if (again.caught !== undefined) return again;
   }
-  return huntFrom(mutant, tree.folder, { from: 1, seeds: mutant.seeds });
+  const { seeds, first = 1, step = 1 } = mutant;
+  return huntFrom(mutant, tree.folder, { from: first, seeds, step });
 }
 
 /** A seed that fails anyway tells nothing of the mutant: the hunt goes on behind it. */
-function huntFrom(
-  mutant: Mutant,
-  folder: string,
-  { from, seeds }: { readonly from: number; readonly seeds: number },
-): Hunt {
-  const hunt = firstFailure(mutant, folder, { from, seeds });
+function huntFrom(mutant: Mutant, folder: string, { from, seeds, step }: Range): Hunt {
+  const hunt = firstFailure(mutant, folder, { from, seeds, step });
   const { caught } = hunt;
   if (caught === undefined || runSeed(caught.seed).violations.length === 0) return hunt;
-  const next = caught.seed + 1;
-  const left = from + seeds - next;
-  if (left > 0) return huntFrom(mutant, folder, { from: next, seeds: left });
+  const next = caught.seed + step;
+  const left = seeds - (next - from) / step;
+  if (left > 0) return huntFrom(mutant, folder, { from: next, seeds: left, step });
   return { mutant, caught: undefined, trouble: '' };
 }
 
-function firstFailure(
-  mutant: Mutant,
-  folder: string,
-  { from, seeds }: { readonly from: number; readonly seeds: number },
-): Hunt {
+function firstFailure(mutant: Mutant, folder: string, { from, seeds, step }: Range): Hunt {
   const script = join(folder, 'test', 'simulation', 'simulate.ts');
-  const range = ['--from', String(from), '--seeds', String(seeds)];
+  const range = ['--from', String(from), '--seeds', String(seeds), '--step', String(step)];
   const options = [...range, '--fresh-only', '--first-only', '--workers', '1'];
   const { stdout, stderr } = spawnSync(process.execPath, [script, ...options], {
     encoding: 'utf8',

@@ -3,8 +3,9 @@ import { Worker } from 'node:worker_threads';
 import type { Run } from './run.ts';
 
 export interface Campaign {
-  /** The first fresh seed. */
+  /** The first fresh seed, and how far the next ones are apart. */
   readonly from: number;
+  readonly step: number;
   /** Run before the fresh ones, in any case. */
   readonly known: readonly number[];
   readonly seeds?: number;
@@ -62,10 +63,11 @@ export async function runCampaign(
   return { ...sum, faults, seconds, busySeconds: sum.tookMs / 1000 };
 }
 
-function* seedsOf({ known, from, seeds, seconds }: Campaign, startedAt: number): Generator<number> {
+function* seedsOf(campaign: Campaign, startedAt: number): Generator<number> {
+  const { known, from, step, seeds, seconds } = campaign;
   yield* known;
-  for (let seed = from; ; seed += 1) {
-    if (seeds !== undefined && seed >= from + seeds) return;
+  for (let seed = from; ; seed += step) {
+    if (seeds !== undefined && seed >= from + seeds * step) return;
     if (seconds !== undefined && performance.now() - startedAt > seconds * 1000) return;
     yield seed;
   }

@@ -242,14 +242,15 @@ export class Replica {
 
   #healthFacts(beganAt: number): readonly Fact[] {
     const { array, api } = this.options;
-    if (!array.tellsHealth) {
+    if (array.isUnasked) return [];
+    if (!array.tellsHealth || array.isPolledInVain) {
       const nothing = { code: 'UNAVAILABLE', detail: 'no answer' };
       return [{ kind: 'HealthUnread', beganAt, handle: '', ...nothing }];
     }
     const handles = api.store
       .all('persistentvolumes')
       .flatMap(({ spec: { csi } }) => (csi?.driver === array.name ? [csi.volumeHandle] : []));
-    const words = handles.map((handle) => [handle, array.health(handle)] as const);
+    const words = handles.map((handle) => [handle, array.polledHealth(handle)] as const);
     return array.kind.health === 'list'
       ? [{ kind: 'HealthListed', beganAt, volumes: new Map(words) }]
       : words.map(([handle, health]) => ({ kind: 'HealthRead', beganAt, handle, health }));

@@ -1,8 +1,14 @@
 /** One seed from its first moment to its last: safety while things break, then liveness. */
 import { engageCaretaker } from './caretaker.ts';
-import { areFenced, listingDriver, plainDriver, planDrivers } from './drivers.ts';
+import { areFenced, lateDriver, listingDriver, plainDriver, planDrivers } from './drivers.ts';
 import type { Kill } from './checkers.ts';
 import { inject, planFaults, type PlannedFault } from './faults.ts';
+import {
+  type HealthStory,
+  healthStories,
+  ownWorkloads,
+  playHealthStory,
+} from './health-stories.ts';
 import { Prng } from './prng.ts';
 import { planWorkloads, type WorkloadPlan } from './workloads.ts';
 import { World, type WorldPlan } from './world.ts';
@@ -37,15 +43,21 @@ export interface Run {
   readonly lines: readonly string[];
 }
 
-/** Every fifth seed is the main job alone, with a bound on its time. */
+/** Every fifth seed is the main job alone, with a bound on its time: a death, or bad volumes. */
 export function isOneDeath(seed: number): boolean {
   return seed % 5 === 0;
+}
+
+/** One after the other, so that a few seeds have them all. */
+function healthStory(seed: number): HealthStory | undefined {
+  return seed % 10 === 5 ? healthStories[Math.floor(seed / 10) % healthStories.length] : undefined;
 }
 
 export function runSeed(seed: number, options: RunOptions = {}): Run {
   const prng = new Prng(seed);
   const oneDeath = isOneDeath(seed);
-  const plan = planWorld(prng.fork(), oneDeath);
+  const story = healthStory(seed);
+  const plan = planWorld(prng.fork(), oneDeath, story);
   const planned = oneDeath ? [] : planFaults(prng.fork(), faultyMs - 10_000);
   const faults = options.faults ?? planned;
   const { keepLines = false, killAt } = options;
@@ -53,8 +65,10 @@ export function runSeed(seed: number, options: RunOptions = {}): Run {
   world.checkers.killAt = killAt;
   const boundMs = oneDeathMs + (killAt === undefined ? 0 : leaderChangeMs);
   try {
+    for (const array of world.arrays.values()) story?.before?.(array);
     world.run(settleMs);
-    if (oneDeath) dieOnce(world, prng.fork(), boundMs);
+    if (story !== undefined) playHealthStory(world, prng.fork(), story);
+    else if (oneDeath) dieOnce(world, prng.fork(), boundMs);
     else {
       inject(world, faults);
       world.run(faultyMs);
@@ -70,11 +84,15 @@ export function runSeed(seed: number, options: RunOptions = {}): Run {
   return { seed, violations, faults, episodes, moves, writes, simulatedMs, traceHash, lines };
 }
 
-function planWorld(prng: Prng, oneDeath: boolean): WorldPlan {
-  const nodes = ['a', 'b', 'c', 'd', 'e', 'f'].slice(0, prng.pick([3, 4, 4, 5, 6]));
-  const drivers = oneDeath ? [prng.pick([plainDriver, listingDriver])] : planDrivers(prng);
+function planWorld(prng: Prng, oneDeath: boolean, story?: HealthStory): WorldPlan {
+  const some = ['a', 'b', 'c', 'd', 'e', 'f'].slice(0, prng.pick([3, 4, 4, 5, 6]));
+  const nodes = story?.nodes ?? some;
+  const simple = [plainDriver, listingDriver, ...(story === undefined ? [] : [lateDriver])];
+  const fitting = simple.filter(({ array }) => story?.with.includes(array.health) ?? true);
+  const drivers = oneDeath ? [prng.pick(fitting)] : planDrivers(prng);
   const names = drivers.map(({ name }) => name);
-  const workloads = planWorkloads(prng, names, nodes);
+  const own = story === undefined ? [] : ownWorkloads(story, names[0] ?? '');
+  const workloads = [...planWorkloads(prng, names, nodes), ...own];
   if (oneDeath) {
     const latency = { lowMs: 0, highMs: 40 };
     return { nodes, drivers, workloads, latency, watchLagMs: 500, dawdles: 0, clockError: 0.01 };

@@ -46,6 +46,12 @@ export class SimArray implements Driver {
   listsPartly = false;
   /** Its management answers no question about health, while volumes go on working. */
   managementIsOut = false;
+  /** Its listings have no word on health, which it tells when it is asked for one volume. */
+  listsNoHealth = false;
+  /** Whoever asks now and then gets no answer; who asks because it matters does. */
+  isPolledInVain = false;
+  /** Nobody asks now and then: whoever does that hangs. */
+  isUnasked = false;
   /** What it says of volumes that are well, or of those that are not. */
   lie: { readonly about: (handle: string) => boolean; readonly health: VolumeHealth } | undefined;
   /** Since when it has said that about anything. */
@@ -75,6 +81,9 @@ export class SimArray implements Driver {
     this.extraMs = 0;
     this.listsPartly = false;
     this.managementIsOut = false;
+    this.listsNoHealth = false;
+    this.isPolledInVain = false;
+    this.isUnasked = false;
     this.lie = undefined;
   }
 
@@ -95,6 +104,13 @@ export class SimArray implements Driver {
     }
     const health = this.health(effect.handle);
     return { target: 'csi', outcome: done, publishedNodes, health };
+  }
+
+  /** What whoever asks now and then hears of one volume. */
+  polledHealth(handle: string): VolumeHealth {
+    return this.listsNoHealth
+      ? { status: 'Unknown', reason: '', message: '' }
+      : this.health(handle);
   }
 
   get tellsHealth(): boolean {

@@ -45,7 +45,7 @@ export class SimMachine {
   #troubledSince = 0;
   /** A dead path answers with an error, or not at all. */
   #hangs = false;
-  #lie: (handle: string) => boolean = () => false;
+  #lie: (handle: string) => DriverAnswer | undefined = () => undefined;
   #lieUntil = 0;
   readonly #agentDeadUntil = new Map<string, number>();
   readonly #driverWords = new Map<string, { word: DriverWord; until: number }>();
@@ -169,8 +169,14 @@ export class SimMachine {
   lieAboutHealth(about: (handle: string) => boolean, durationMs: number): void {
     const { now } = this.#options.timeline;
     this.#beginTrouble(now);
-    this.#lie = about;
+    this.#lie = (handle) => (about(handle) ? inaccessible : undefined);
     this.#lieUntil = now + durationMs;
+  }
+
+  /** What its driver says of volumes for a while; undefined: what is so. */
+  answersOfVolumes(of: (handle: string) => DriverAnswer | undefined, durationMs: number): void {
+    this.lieAboutHealth(() => false, durationMs);
+    this.#lie = of;
   }
 
   /** A moment between two troubles in which nobody looked makes them one. */
@@ -310,9 +316,8 @@ export class SimMachine {
     return new Map(
       handles.map((handle): [string, DriverAnswer] => {
         if (this.storageCut && this.#hangs) return [handle, { kind: 'Late' }];
-        const bad = this.storageCut || (lies && this.#lie(handle));
-        const status = bad ? 'Inaccessible' : 'Healthy';
-        return [handle, { kind: 'Told', health: { status, reason: '', message: '' } }];
+        if (this.storageCut) return [handle, inaccessible];
+        return [handle, (lies ? this.#lie(handle) : undefined) ?? healthy];
       }),
     );
   }
@@ -338,6 +343,15 @@ export class SimMachine {
     };
   }
 }
+
+const healthy: DriverAnswer = {
+  kind: 'Told',
+  health: { status: 'Healthy', reason: '', message: '' },
+};
+const inaccessible: DriverAnswer = {
+  kind: 'Told',
+  health: { status: 'Inaccessible', reason: '', message: '' },
+};
 
 function isOf(driver: string): (volume: { readonly driver: string }) => boolean {
   return (volume) => volume.driver === driver;

@@ -19,6 +19,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '500' },
     seconds: { type: 'string' },
     from: { type: 'string', default: '1' },
+    step: { type: 'string', default: '1' },
     seed: { type: 'string' },
     workers: { type: 'string', default: String(availableParallelism()) },
     trace: { type: 'boolean', default: false },
@@ -65,6 +66,7 @@ async function runMany(): Promise<number> {
       : { seconds: Number(values.seconds) };
   const campaign: Campaign = {
     from,
+    step: Number(values.step),
     known: values['fresh-only'] ? [] : trackRecord(),
     firstOnly,
     ...limit,
