@@ -43,7 +43,7 @@ export interface Run {
   readonly lines: readonly string[];
 }
 
-/** Every fifth seed is the main job alone, with a bound on its time: a death, or bad volumes. */
+/** Every fifth seed is the main job alone, with a bound on its time: a death or bad volumes. */
 export function isOneDeath(seed: number): boolean {
   return seed % 5 === 0;
 }
