@@ -162,6 +162,7 @@ function ownLooks(
   const { kubeletDir, mountinfoFile } = config;
   const start = helperStarter(command);
   const pool = new LookPool({ clock: shell.clock, start, deadlineMs: lookDeadlineMs });
+  shell.metrics.onScrape(() => shell.metrics.setStuckLooks(pool.stuck));
   const source = new OwnLookSource({
     shell,
     readMachine: (signal) =>

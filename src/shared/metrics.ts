@@ -27,6 +27,8 @@ export interface Metrics {
     pods: readonly { readonly namespace: string; readonly name: string; readonly reason: string }[],
   ): void;
   setEventLoopLag(seconds: number): void;
+  /** Helpers that were killed and do not end: each waits in the kernel for a volume that hangs. */
+  setStuckLooks(count: number): void;
   /** Called before each rendering, to bring gauges up to date only when somebody looks. */
   onScrape(refresh: () => void): void;
   /** The text exposition, and the content type to serve it with. */
@@ -112,6 +114,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     setHealth: (picture) => showHealth(picture, gauges, probes.status),
     setEventLoopLag: (seconds) => gauges.lag.set(seconds),
+    setStuckLooks: (count) => gauges.stuckLooks.set(count),
     onScrape: (refresh) => void refreshers.push(refresh),
     render: async () => {
       for (const refresh of refreshers) refresh();
@@ -207,6 +210,11 @@ function createGauges(registry: Registry) {
     lag: new Gauge({
       name: 'csi_failover_event_loop_lag_seconds',
       help: 'How late the last regular tick of the event loop came',
+      registers,
+    }),
+    stuckLooks: new Gauge({
+      name: 'csi_failover_stuck_looks',
+      help: 'Helper processes of this agent that hang on a volume and cannot be ended',
       registers,
     }),
     build: new Gauge({

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '../machine/eventually.ts';
 import { laneOf, stepsOf } from './lane.ts';
@@ -34,6 +35,8 @@ describe('a machine that loses its power, with default flags', () => {
     async (time) => {
       const from = stage.podOf(web)?.spec.nodeName ?? '';
       if (time === machines.length) await stage.cordon(machines, false);
+      // The drawing shows what was before, too.
+      if (time === 1) await sleep(5_000);
       const mark = stage.mark();
       await stage.bed.machine(from).powerOff();
       const writer = await stage.moves(web, from, 60_000);

@@ -16,6 +16,7 @@ import {
 import type { Pod } from '../model/objects.ts';
 import type { Mark } from '../scenarios/bed-stage.ts';
 import { leftOvers, marksIn, movesIn } from '../scenarios/traces.ts';
+import { type Freshness, writesOn } from '../scenarios/writes-on.ts';
 import { driverName, Installation, type InstallationOptions } from './installation.ts';
 import { RealBed, type RealBedOptions } from './real-bed.ts';
 import { checkVolume, type VolumeState } from './volume-check.ts';
@@ -127,16 +128,13 @@ export class RealStage implements AsyncDisposable {
   async writesOn(
     plan: WorkloadPlan,
     machine: string | readonly string[],
-    { since = 0, withinMs = 15_000 }: { since?: number; withinMs?: number } = {},
+    freshness: Freshness = {},
   ): Promise<WriterSummary> {
-    const wanted = [machine].flat();
-    return await eventually(
-      async () => {
-        const last = (await this.writersOf(plan)).at(-1);
-        const fresh = (last?.lastAcceptedAt ?? 0) >= since;
-        return last !== undefined && fresh && wanted.includes(last.nodeId) ? last : undefined;
-      },
-      { what: `${plan.name} to write on ${wanted.join(' or ')}`, withinMs, everyMs: 100 },
+    return await writesOn(
+      plan,
+      machine,
+      async () => (await this.writersOf(plan)).at(-1),
+      freshness,
     );
   }
 

@@ -10,11 +10,11 @@ import { svgTimeline } from '../demo/timeline-svg.ts';
 export const scenarios = [
   'power lost',
   'cut off from the API, storage alive',
+  'the same, and the array does not revoke',
   'kubelet dead, containers go on',
   'its storage path is cut',
   'its storage hangs',
   'asleep, then awake again',
-  'the same, and the array does not revoke',
   'power cycle of seconds',
   'containerd dead',
   'driver crashes, or is rolled out',
@@ -91,7 +91,7 @@ function drawing(): string {
   );
   const story: Story = {
     title: 'A machine loses its power',
-    subtitle: 'Real kubelets and disks, default settings. Time 0: the power goes.',
+    subtitle: 'Real kubelets and disks, default settings',
     fromMs: -5_000,
     toMs: Math.max(...ends),
     lanes,

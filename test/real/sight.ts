@@ -11,7 +11,7 @@ export async function sightOf(
   const [head = '', events = ''] = described.split('\nEvents:');
   const fields = head
     .split('\n')
-    .filter((line) => /^(Name|Node|Status|Volume|Taints):/.test(line))
+    .filter((line) => /^(Name|Node|Status|Volume):|^Taints:.*csi-failover/.test(line))
     .map((line) => line.trimEnd());
   const [titles = '', , ...rows] = events.replace(/^\s*\n/, '').split('\n');
   const ours = rows.filter((row) => /\scsi-failover\s/.test(row));

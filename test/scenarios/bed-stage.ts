@@ -19,6 +19,7 @@ import {
   movesIn,
   touchesIn,
 } from './traces.ts';
+import { type Freshness, writesOn } from './writes-on.ts';
 
 /** A moment from which on changes are looked at. */
 export interface Mark {
@@ -143,17 +144,9 @@ export class BedStage<F extends Foundation, B extends MachineBed<F> = MachineBed
   async writesOn(
     plan: WorkloadPlan,
     machine: string | readonly string[],
-    { since = 0, withinMs = 15_000 }: { since?: number; withinMs?: number } = {},
+    freshness: Freshness = {},
   ): Promise<WriterSummary> {
-    const wanted = [machine].flat();
-    return await eventually(
-      async () => {
-        const last = await this.bed.lastWriter(plan);
-        const fresh = (last?.lastAcceptedAt ?? 0) >= since;
-        return last !== undefined && fresh && wanted.includes(last.nodeId) ? last : undefined;
-      },
-      { what: `${plan.name} to write on ${wanted.join(' or ')}`, withinMs, everyMs: 100 },
-    );
+    return await writesOn(plan, machine, () => this.bed.lastWriter(plan), freshness);
   }
 
   /** Waits until all of these write on another machine than this one. */

@@ -65,6 +65,7 @@ describe('metrics', () => {
     metrics.episodeEnded('moved');
     metrics.phaseTook('fence', 1.5);
     metrics.setEventLoopLag(0.25);
+    metrics.setStuckLooks(2);
     expect(await lines(metrics, 'csi_failover_episodes_total')).toEqual([
       'csi_failover_episodes_total{result="moved"} 2',
     ]);
@@ -73,6 +74,9 @@ describe('metrics', () => {
     ]);
     expect(await lines(metrics, 'csi_failover_event_loop_lag_seconds')).toEqual([
       'csi_failover_event_loop_lag_seconds 0.25',
+    ]);
+    expect(await lines(metrics, 'csi_failover_stuck_looks')).toEqual([
+      'csi_failover_stuck_looks 2',
     ]);
     expect(await lines(metrics, 'process_start_time_seconds')).toEqual([
       'process_start_time_seconds 60',
