@@ -15,6 +15,7 @@ import type { Overview } from './scope.ts';
 import { type State, heartbeatOf, memoryOf } from './state.ts';
 import { switched, switchValue } from './switches.ts';
 import { flapsUntil, troubleWith } from './trouble.ts';
+import { unfenceable } from './unfenceable.ts';
 import { type Verdict, isTroubled, isUnheard } from './verdict.ts';
 import { attachmentOf, claimedVolumes, isFinished, ourVolumes, usersOf } from './volumes.ts';
 
@@ -44,7 +45,8 @@ type Guard = (situation: Situation, pod: PodView) => Hold | undefined;
 export const guards: Readonly<Record<string, Guard>> = {
   paused: ({ state }, pod) => switched(state, pod, 'paused', pausedAnnotation),
   storm: ({ storm }) => storm,
-  unfenceable,
+  unfenceable: ({ state, nodeName, verdicts }) =>
+    unfenceable(state, verdicts.get(nodeName)?.kind === 'StorageLost'),
   flapping: flaps,
   'foreign-volume': ({ state }, pod) => foreignVolume(state, pod),
   namespace: ({ state }, pod) =>
@@ -136,18 +138,6 @@ export function stormHold(
     `${troubled} of ${verdicts.size} nodes are in trouble at once${others}, ` +
       `at most ${bound} may be moved`,
   );
-}
-
-function unfenceable({ state }: Situation): Hold | undefined {
-  const { fence, driver } = state.policy;
-  if (fence.kind === 'unsafe') return undefined;
-  if (fence.kind === 'unfenceable') return hold('unfenceable', fence.why);
-  if (state.csidrivers.get(driver)?.attachRequired !== true) {
-    return hold('unfenceable', `CSIDriver ${driver} is not there with attachRequired=true`);
-  }
-  return state.capabilities?.publishUnpublish === true
-    ? undefined
-    : hold('unfenceable', `driver ${driver} has not said that it can PUBLISH_UNPUBLISH_VOLUME`);
 }
 
 function notMovable({ state }: Situation, pod: PodView): Hold | undefined {

@@ -8,7 +8,7 @@ import { type Rule, type Views, ruleFor } from './scope-rules.ts';
 import { type NodeMemory, type State, heartbeatOf, memoryOf } from './state.ts';
 import { storageWord } from './storage-view.ts';
 import { isBadNow, troubleWith } from './trouble.ts';
-import { attachmentOf, holdOf } from './volumes.ts';
+import { attachmentOf, holdOf, isAttachless, usersOf } from './volumes.ts';
 
 /** What the nodes say together, made once for all volumes that are looked at. */
 export interface Overview {
@@ -162,11 +162,13 @@ function isInTrouble(state: State, node: string, handle: string): boolean {
 
 /**
  * The volume is attached to the node and nobody takes it away. Where it is not, or is being fenced,
- * the mount that is left there must look bad: that is what a fence is for.
+ * the mount that is left there must look bad: that is what a fence is for. Of a driver without
+ * attach it is there as long as a pod has it.
  */
 export function isUsable(state: State, node: string, handle: string): boolean {
   const pvs = state.pvsByVolume.get(uniqueVolumeName(state.policy.driver, handle));
   for (const { name } of pvs?.values() ?? []) {
+    if (isAttachless(state) && usersOf(state, node, name).length > 0) return true;
     const attachment = attachmentOf(state, node, name);
     if (attachment?.attached === true && holdOf(attachment) === 'free') return true;
   }

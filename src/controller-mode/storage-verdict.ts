@@ -3,7 +3,7 @@ import type { Trouble } from './evidence.ts';
 import { type Overview, aloneAt, isUsable, ruleOf, sustainedAt } from './scope.ts';
 import { type State, memoryOf } from './state.ts';
 import { isBadNow, isOver, overAt, troubleWith } from './trouble.ts';
-import { attachmentsOn } from './volumes.ts';
+import { attachmentsOn, isAttachless, ourVolumes, podsOn } from './volumes.ts';
 
 /** What trouble with volumes says of a node whose agent and kubelet live. */
 export interface StorageFinding {
@@ -63,7 +63,7 @@ function hasBeenTroubled(state: State, node: string): boolean {
 }
 
 /**
- * Volumes that are attached to the node and that it reports bad, each with the trouble; all of the
+ * Volumes that the node has and that it reports bad, each with the trouble; all of the
  * driver's there if the way to the storage is gone.
  */
 export function badVolumes(state: State, node: string): ReadonlyMap<string, Trouble> {
@@ -74,6 +74,8 @@ export function badVolumes(state: State, node: string): ReadonlyMap<string, Trou
     for (const { driver, pv } of attachmentsOn(state, node)) {
       if (driver === state.policy.driver) handles.add(state.pvs.get(pv)?.handle ?? '');
     }
+    const pods = isAttachless(state) ? podsOn(state, node) : [];
+    for (const { handle } of pods.flatMap((pod) => ourVolumes(state, pod))) handles.add(handle);
   }
   for (const handle of handles) {
     const trouble = troubleWith(memory, handle);

@@ -33,6 +33,11 @@ export function podsOn(state: State, nodeName: string): readonly PodView[] {
   return [...(state.podsByNode.get(nodeName)?.values() ?? [])];
 }
 
+/** Volumes of this driver are mounted without being attached: no VolumeAttachment tells of them. */
+export function isAttachless({ csidrivers, policy }: State): boolean {
+  return csidrivers.get(policy.driver)?.attachRequired === false;
+}
+
 export function attachmentsOn(state: State, nodeName: string): readonly AttachmentView[] {
   return [...(state.attachmentsByNode.get(nodeName)?.values() ?? [])];
 }

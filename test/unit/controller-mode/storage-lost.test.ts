@@ -2,7 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { isFailed, isTroubled } from '../../../src/controller-mode/verdict.ts';
 import { policyAnnotation } from '../../../src/shared/names.ts';
 import { failed, unknown } from '../../../src/shared/outcome.ts';
+import type { Policy } from '../../../src/controller-mode/policy.ts';
 import { StorageWorld } from './storage-world.ts';
+import { driver } from './views.ts';
 
 const ask = 'ConfirmHealth vol-web-0';
 const begin = 'BeginEpisode n1';
@@ -283,5 +285,65 @@ describe('what people read of a node that has lost its storage', () => {
         'other node would do better.',
     );
     expect(held?.key).toBe('FailoverHeld/scope-volume/n1/vol-web-0');
+  });
+});
+
+describe('a driver without attach, on a node that lives and has lost its storage', () => {
+  /** No VolumeAttachment ever tells that the volume is there; the pod does. */
+  function attachless(fence: Policy['fence'] = { kind: 'unpublish', claim: '' }): StorageWorld {
+    const world = StorageWorld.stored('none', { fence });
+    const view = world.state.csidrivers.get(driver);
+    if (view !== undefined) world.put({ ...view, attachRequired: false });
+    world.volume('web-0');
+    world.pod('web-0', 'n1', ['web-0']);
+    return world;
+  }
+
+  const reports: readonly [string, (world: StorageWorld) => void][] = [
+    ['one volume', (w) => w.sick('n1', ['web-0'])],
+    [
+      'its whole way to the storage',
+      (w) => {
+        const storage = { status: 'unreachable', reason: 'NoPath', message: '' } as const;
+        w.well('n1', 0, { storage });
+      },
+    ],
+  ];
+
+  it.each(reports)('is told, and nothing of it is moved, if it is %s', (_, report) => {
+    const world = attachless();
+    report(world);
+    world.pass(30_000);
+    expect(world.verdict('n1').kind).toBe('StorageLost');
+    expect(world.words('FailoverHeld', 'web-0')).toEqual(['unfenceable']);
+    expect(world.notices('FailoverHeld')[0]?.note).toContain('attachRequired');
+    expect(world.wanted('BeginEpisode')).toEqual([]);
+  });
+
+  it('is not moved either where a person insists to move from dead nodes without a fence', () => {
+    const world = attachless({ kind: 'unsafe' });
+    world.sick('n1', ['web-0']);
+    world.pass(30_000);
+    expect(world.words('FailoverHeld', 'web-0')).toEqual(['unfenceable']);
+    expect(world.wanted('BeginEpisode')).toEqual([]);
+    expect(world.lose('n1').wanted('BeginEpisode')).toHaveLength(1);
+  });
+
+  it('has trouble of its own only with volumes that a pod there has', () => {
+    const world = attachless();
+    world.remove(world.findPod('web-0'));
+    world.sick('n1', ['web-0']);
+    world.pass(30_000);
+    expect(world.verdict('n1').kind).toBe('Alive');
+  });
+
+  it('has the trouble of all if pods of several nodes have it with one volume', () => {
+    const world = attachless();
+    world.pod('web-1', 'n2', ['web-0']);
+    world.sick('n1', ['web-0']);
+    world.sick('n2', ['web-0']);
+    world.pass(30_000);
+    expect(world.words('FailoverHeld', 'web-0')).toEqual(['scope-backend']);
+    expect(world.words('FailoverHeld', 'web-1')).toEqual(['scope-backend']);
   });
 });
