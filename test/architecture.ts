@@ -49,6 +49,7 @@ const adapters = [
   'look-helper',
   'look-pool',
   'look-process',
+  'rounds',
 ];
 const edges = [
   'act',

@@ -6,6 +6,7 @@ import type { Shell } from '../shared/shell.ts';
 import type { DriverAnswer, Fact } from './facts.ts';
 import { Look, type Seen } from './look.ts';
 import type { NodeVolume } from './node-volumes.ts';
+import { Rounds } from './rounds.ts';
 
 /** The driver beside us, as far as health goes. Each call ends by its own deadline. */
 export interface HealthPort {
@@ -45,43 +46,44 @@ const localDeadlineMs = 2000;
  */
 export class HealthSource {
   readonly #options: HealthSourceOptions;
-  readonly #stop = new AbortController();
+  readonly #rounds: Rounds;
   readonly #volumes: Look<readonly NodeVolume[]>;
   /** Asked last in the next round, so that they hold up nobody's word but their own. */
   readonly #late = new Set<string>();
   /** Bad or late at their last turn: whether that lasts is what matters now. */
   readonly #inDoubt = new Set<string>();
   #storageInDoubt = false;
+  /** Of the present round: when it began, its volumes, and how often it was asked again since. */
+  #begunAt = 0;
+  #found: readonly NodeVolume[] = [];
+  #step = 0;
 
   constructor(options: HealthSourceOptions) {
     this.#options = options;
     const { clock } = options.shell;
+    this.#rounds = new Rounds(options.shell, () => this.#askOn());
     this.#volumes = new Look({ clock, deadlineMs: localDeadlineMs, work: options.readVolumes });
   }
 
   start(): void {
-    void this.#run();
+    this.#rounds.start();
   }
 
   /** Nothing is posted after this. Calls under way are left to their deadlines. */
   stop(): void {
-    this.#stop.abort();
+    this.#rounds.stop();
   }
 
-  async #run(): Promise<void> {
+  /** Asks for everything, or again for what is in doubt; answers how long to wait then. */
+  async #askOn(): Promise<number> {
     const { everyMs, shell } = this.#options;
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      const begunAt = shell.clock.now();
-      const volumes = await this.#round();
-      // A little irregular, so that a cluster does not march in step.
-      const stepMs = (everyMs * (0.9 + 0.2 * shell.random())) / timesWhenInDoubt;
-      for (let step = 1; step <= timesWhenInDoubt; step += 1) {
-        const restMs = begunAt + step * stepMs - shell.clock.now();
-        await shell.clock.sleep(Math.max(restMs, everyMs / 10), signal);
-        if (step < timesWhenInDoubt) await this.#askAgain(volumes);
-      }
-    }
+    if (this.#step === 0) {
+      this.#begunAt = shell.clock.now();
+      this.#found = await this.#round();
+    } else await this.#askAgain(this.#found);
+    const nextAt = this.#begunAt + ((this.#step + 1) * everyMs) / timesWhenInDoubt;
+    this.#step = (this.#step + 1) % timesWhenInDoubt;
+    return Math.max(nextAt - shell.clock.now(), everyMs / 10);
   }
 
   /** What is in doubt, and one volume that is not: is it the driver that keeps silent? */
@@ -129,7 +131,7 @@ export class HealthSource {
 
   async #askVolumes(volumes: readonly NodeVolume[]): Promise<void> {
     const { clock } = this.#options.shell;
-    const { signal } = this.#stop;
+    const { signal } = this.#rounds;
     const isLate = ({ handle }: NodeVolume): boolean => this.#late.has(handle);
     const queue = [...volumes.filter((volume) => !isLate(volume)), ...volumes.filter(isLate)];
     this.#late.clear();
@@ -161,7 +163,7 @@ export class HealthSource {
   }
 
   #post(fact: Fact): void {
-    if (!this.#stop.signal.aborted) this.#options.post(fact);
+    if (!this.#rounds.signal.aborted) this.#options.post(fact);
   }
 }
 

@@ -14,6 +14,7 @@ import {
   mountTrouble,
   type Past,
 } from './own-looks.ts';
+import { Rounds } from './rounds.ts';
 
 export interface OwnLookSourceOptions {
   readonly shell: Pick<Shell, 'clock' | 'random' | 'log'>;
@@ -54,7 +55,7 @@ interface Place {
  */
 export class OwnLookSource {
   readonly #options: OwnLookSourceOptions;
-  readonly #stop = new AbortController();
+  readonly #rounds: Rounds;
   readonly #machine: Look<VolumesAndMounts>;
   /** By path. Only of places that were there in the last round. */
   #places = new Map<string, Place>();
@@ -64,27 +65,24 @@ export class OwnLookSource {
   constructor(options: OwnLookSourceOptions) {
     this.#options = options;
     const { clock } = options.shell;
+    this.#rounds = new Rounds(options.shell, () => this.#lookOn());
     this.#machine = new Look({ clock, deadlineMs: readDeadlineMs, work: options.readMachine });
   }
 
   start(): void {
-    void this.#run();
+    this.#rounds.start();
   }
 
   stop(): void {
-    this.#stop.abort();
+    this.#rounds.stop();
   }
 
-  async #run(): Promise<void> {
-    const { everyMs, shell } = this.#options;
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      // Long enough after the last round for those to be gone that could be killed.
-      this.#logStuck();
-      await this.#round();
-      const pauseMs = this.#late.size > 0 ? Math.min(soonMs, everyMs) : everyMs;
-      await shell.clock.sleep(pauseMs * (0.9 + 0.2 * shell.random()), signal);
-    }
+  async #lookOn(): Promise<number> {
+    // Long enough after the last round for those to be gone that could be killed.
+    this.#logStuck();
+    await this.#round();
+    const { everyMs } = this.#options;
+    return this.#late.size > 0 ? Math.min(soonMs, everyMs) : everyMs;
   }
 
   async #round(): Promise<void> {
@@ -101,7 +99,7 @@ export class OwnLookSource {
     this.#late = new Set();
     const worker = async (): Promise<void> => {
       for (let volume = queue.shift(); volume !== undefined; volume = queue.shift()) {
-        if (this.#stop.signal.aborted) return;
+        if (this.#rounds.signal.aborted) return;
         const look = await this.#lookAt(volume, { machine, mounts, places });
         if (look.kind === 'Late') {
           this.#late.add(volume.handle);
@@ -169,7 +167,7 @@ export class OwnLookSource {
   }
 
   #post(fact: Fact): void {
-    if (!this.#stop.signal.aborted) this.#options.post(fact);
+    if (!this.#rounds.signal.aborted) this.#options.post(fact);
   }
 }
 
