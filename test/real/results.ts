@@ -82,9 +82,22 @@ function replaced(text: string, name: string, content: string): string {
   return `${before}${begin}\n\n${content}\n\n${end}${after}`;
 }
 
+/** How much is drawn of the time before the failure. */
+const beforeMs = 5_000;
+
+function sinceShortlyBefore(lane: Lane): Lane {
+  const workloads = lane.workloads.map(({ name, spans }) => ({
+    name,
+    spans: spans
+      .filter(({ toMs }) => toMs >= -beforeMs)
+      .map((span) => ({ ...span, fromMs: Math.max(span.fromMs, -beforeMs) })),
+  }));
+  return { ...lane, workloads };
+}
+
 function drawing(): string {
-  const lanes = ['ours', 'stock'].map(
-    (who) => JSON.parse(readFileSync(join(folder, `${who}.json`), 'utf8')) as Lane,
+  const lanes = ['ours', 'stock'].map((who) =>
+    sinceShortlyBefore(JSON.parse(readFileSync(join(folder, `${who}.json`), 'utf8'))),
   );
   const ends = lanes.flatMap(({ workloads }) =>
     workloads.flatMap(({ spans }) => spans.map(({ toMs }) => toMs)),
@@ -92,7 +105,7 @@ function drawing(): string {
   const story: Story = {
     title: 'A machine loses its power',
     subtitle: 'Real kubelets and disks, default settings',
-    fromMs: -5_000,
+    fromMs: -beforeMs,
     toMs: Math.max(...ends),
     lanes,
     marks: [{ atMs: 0, label: 'power off' }],
