@@ -1,6 +1,7 @@
 /** The commands of scenario files, on a world without chance: the same story every time. */
 import { verdictOf } from '../../src/controller-mode/verdict.ts';
 import {
+  heartbeatLease,
   pausedAnnotation,
   policyAnnotation,
   releaseAnnotation,
@@ -90,6 +91,7 @@ export class Stage {
         name: `${this.#driver}.${name}`,
       }),
     'new-node-id': (words) => this.#newNodeId(words),
+    twin: ({ plain: [name = ''] }) => this.#twin(name),
     cordon: ({ plain: [name = ''] }) => this.#cordon(name, true),
     taint: (words) => this.#taint(words),
     release: ({ plain: [name = ''] }) => this.#release(name),
@@ -254,6 +256,14 @@ export class Stage {
     const machine = this.#machine(words);
     machine.changeNodeId(this.#driver, `id-${machine.name}-new`);
     this.world.store.delete('csinodes', { name: machine.name });
+  }
+
+  /** Another machine that goes by the same name renews the heartbeat, once. */
+  #twin(name: string): void {
+    const { store } = this.world;
+    const place = { namespace: 'default', name: heartbeatLease(this.#driver, name) };
+    const spec = { holderIdentity: `${name}/twin`, renewTime: store.microTimestamp() };
+    store.patch('leases', place, { spec });
   }
 
   #cordon(name: string, unschedulable: boolean): void {
