@@ -69,6 +69,7 @@ export class Stage {
     freeze: (words) => this.#machine(words).freeze(this.#for(words)),
     'kubelet-death': (words) => this.#machine(words).killKubelet(this.#for(words)),
     'storage-cut': (words) => this.#machine(words).cutStorage(this.#for(words)),
+    'bad-volumes': (words) => this.#machine(words).lieAboutHealth(() => true, this.#for(words)),
     'agent-death': (words) => this.#machine(words).killAgent(this.#driver, this.#for(words)),
     'roll-agent': (words) => this.#machine(words).rollAgent(this.#driver, this.#for(words)),
     'driver-silent': (words) =>
@@ -85,6 +86,8 @@ export class Stage {
     'delete-node': ({ plain: [name = ''] }) => void this.world.store.delete('nodes', { name }),
     'delete-pod': ({ plain: [name = ''] }) =>
       void this.world.store.delete('pods', { namespace: 'default', name }),
+    'keep-pod': ({ plain: [name = ''] }) =>
+      void this.world.store.patch('pods', { namespace: 'default', name }, { metadata: keeping }),
     'delete-lease': ({ plain: [name = ''] }) =>
       void this.world.store.delete('leases', {
         namespace: 'default',
@@ -377,6 +380,8 @@ function oneFailover(kill: { write: number; when: 'before' | 'after' } | undefin
   const released = world.checkers.missing().length === 0;
   return { words, runsAfterMs, released, broken: world.checkers.violations };
 }
+
+const keeping = { finalizers: ['example.com/keep'] };
 
 /** What an operator would see; not what each request came to. */
 function isStory(line: string): boolean {
