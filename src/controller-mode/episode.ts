@@ -112,3 +112,9 @@ export function isUntouched(episode: Episode, volume: FencedVolume): boolean {
   const attachment = attachmentOf(state, nodeName, volume.pv);
   return attachment !== undefined && holdOf(attachment) === 'free' && isBack(episode);
 }
+
+/** A predecessor's last CSI call may still run inside the driver, which knows no token. */
+export function lockedUntil({ state, now }: Situation): number | undefined {
+  const until = state.leadingSince + state.policy.timeoutMs;
+  return now < until ? until : undefined;
+}

@@ -146,19 +146,25 @@ function unconfirmed(
       if (isUnsafe(state) && record.phase !== 'Intent') continue;
       return hold('fence-unconfirmed', `${name} has no VolumeAttachment that could be held`);
     }
-    const error = attachment.detachError === '' ? '' : `: ${attachment.detachError}`;
-    const words = {
-      free: `VolumeAttachment ${attachment.name} is not held yet`,
-      leaving: `VolumeAttachment ${attachment.name} is being deleted by somebody else`,
-      begun: `VolumeAttachment ${attachment.name} is about to be deleted`,
-      fencing: `VolumeAttachment ${attachment.name} waits for the attacher to unpublish it`,
-      held:
-        'the driver still lists it for this node, or for an id that no node goes by, which ' +
-        'somebody has to end there',
-    };
-    return hold('fence-unconfirmed', `${name}: ${words[holdOf(attachment)]}${error}`);
+    return unconfirmedHold(attachment, handle);
   }
   return undefined;
+}
+
+/** What the fence of this volume waits for. */
+export function unconfirmedHold(attachment: AttachmentView, handle: string): Hold {
+  const { name, detachError } = attachment;
+  const error = detachError === '' ? '' : `: ${detachError}`;
+  const words = {
+    free: `VolumeAttachment ${name} is not held yet`,
+    leaving: `VolumeAttachment ${name} is being deleted by somebody else`,
+    begun: `VolumeAttachment ${name} is about to be deleted`,
+    fencing: `VolumeAttachment ${name} waits for the attacher to unpublish it`,
+    held:
+      'the driver still lists it for this node, or for an id that no node goes by, which ' +
+      'somebody has to end there',
+  };
+  return hold('fence-unconfirmed', `volume ${handle}: ${words[holdOf(attachment)]}${error}`);
 }
 
 /**

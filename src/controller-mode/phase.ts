@@ -1,6 +1,6 @@
 import type { PodView } from '../shared/model.ts';
 import { type AttachmentTarget, action } from './actions.ts';
-import { type Episode, hasOutOfService, isOfStorage, isUntouched } from './episode.ts';
+import { type Episode, hasOutOfService, isOfStorage, isUntouched, lockedUntil } from './episode.ts';
 import { hasNothingToHold } from './unsafe.ts';
 import { attachmentOf, isConfirmed, podsOn, usersOf } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
@@ -24,15 +24,27 @@ export function settlePhase(episode: Episode, wanted: Wanted): void {
   if (record.phase !== 'Fenced') return;
   const untouched = attachments.filter(({ volume }) => isUntouched(episode, volume));
   const left = attachments.filter(({ attachment }) => attachment !== undefined);
-  const pods = members.filter(
+  const unfinished = members.filter(
     ({ pod, intent }) =>
       !isOver(pod) && !intent.volumes.every((volume) => isUntouched(episode, volume)),
   );
-  if (left.length > untouched.length || pods.length > 0 || hasOutOfService(episode)) return;
+  if (left.length > untouched.length || unfinished.length > 0 || hasOutOfService(episode)) return;
   const gone = new Set(untouched.map(({ volume }) => volume.pv));
   const unheld = untouched.flatMap(({ attachment }) => attachment ?? []);
   const volumes = record.volumes.filter(({ pv }) => !gone.has(pv));
-  updateRecord(episode, { phase: 'Moved', volumes, pods: gonePods(episode) }, wanted, unheld);
+  const pods = gonePods(episode);
+  if (volumes.length > 0) updateRecord(episode, { phase: 'Moved', volumes, pods }, wanted, unheld);
+  else giveUp(episode, unheld, wanted);
+}
+
+/**
+ * Somebody has stripped the holds, and the node is back with all that it had: nothing was moved. A
+ * record that lists no volume would stand for all of the driver.
+ */
+function giveUp(episode: Episode, unheld: readonly AttachmentTarget[], wanted: Wanted): void {
+  const locked = lockedUntil(episode.situation);
+  if (locked !== undefined) wanted.wakeAt.push(locked);
+  else updateRecord(episode, { phase: 'Released', reason: 'withdrawn' }, wanted, unheld);
 }
 
 /** Of the pods that the episode ends: those that the API does not have any more. */

@@ -1,9 +1,10 @@
-import { allUsersOf, attachmentOf, isConfirmed, isFinished, usersOf } from './volumes.ts';
+import { allUsersOf, attachmentOf, holdOf, isConfirmed, isFinished, usersOf } from './volumes.ts';
 import type { ObjectReference } from '../shared/mode.ts';
 import type { PvView } from '../shared/model.ts';
 import type { FencedVolume } from '../shared/record.ts';
 import { boundClaims } from './condition.ts';
 import type { Episode } from './episode.ts';
+import { unconfirmedHold } from './evict.ts';
 import { hold } from './hold.ts';
 import { podCompleted, podStarted, podWaits, volumeFenced, waits } from './notices.ts';
 import type { State } from './state.ts';
@@ -32,14 +33,22 @@ function tellVolume(episode: Episode, volume: FencedVolume, pv: PvView, wanted: 
     if (episode.record.phase !== 'Intent') tellReplacements(episode, pv, wanted);
     return;
   }
-  if (!isConfirmed(state, attachment)) return;
   const claims = claimsOf(state, pv);
-  if (!isUnsafe(state)) {
+  const confirmed = isConfirmed(state, attachment);
+  // Before that its pods tell what they wait for, if there are any left.
+  const isTold = !confirmed && usersOf(state, nodeName, pv.name).length > 0;
+  if (isTold || (!confirmed && holdOf(attachment) === 'free')) return;
+  if (confirmed && !isUnsafe(state)) {
     wanted.notices.push(...claims.map((claim) => volumeFenced(episode, claim, volume.handle)));
   }
   const stalledAt = memory.recordSeenAt + patienceMs.detach;
   if (now < stalledAt) {
     wanted.wakeAt.push(stalledAt);
+    return;
+  }
+  if (!confirmed) {
+    const unconfirmed = unconfirmedHold(attachment, volume.handle);
+    wanted.notices.push(...claims.map((claim) => waits(episode, claim, unconfirmed)));
     return;
   }
   const user = usersOf(state, nodeName, pv.name)[0];

@@ -2,8 +2,14 @@ import { type NodeView, uniqueVolumeName } from '../shared/model.ts';
 import { fencedTaint, releaseAnnotation } from '../shared/names.ts';
 import { bootIdOfHolder } from '../shared/record.ts';
 import { action } from './actions.ts';
-import { type Episode, hasOutOfService, hasOwnTaint, isBack, isOfStorage } from './episode.ts';
-import type { Situation } from './guards.ts';
+import {
+  type Episode,
+  hasOutOfService,
+  hasOwnTaint,
+  isBack,
+  isOfStorage,
+  lockedUntil,
+} from './episode.ts';
 import { type Hold, hold } from './hold.ts';
 import { nodeKept, nodeReleased } from './notices.ts';
 import { clearOutOfService } from './out-of-service.ts';
@@ -80,12 +86,6 @@ export function close(episode: Episode, wanted: Wanted): void {
     wanted.actions.push(action('RemoveRecord', record.epoch, fields, true));
   }
   wanted.notices.push(...nodeReleased(episode));
-}
-
-/** A predecessor's last CSI call may still run inside the driver, which knows no token. */
-export function lockedUntil({ state, now }: Situation): number | undefined {
-  const until = state.leadingSince + state.policy.timeoutMs;
-  return now < until ? until : undefined;
 }
 
 /** Why this node may not be given back yet; undefined: it has proven to be clean. */

@@ -2,7 +2,7 @@ import type { FenceRecord } from '../shared/record.ts';
 import { action } from './actions.ts';
 import { heartbeatTarget } from './begin.ts';
 import type { Situation } from './guards.ts';
-import { lockedUntil } from './release.ts';
+import { lockedUntil } from './episode.ts';
 import { isFailed, type Verdict } from './verdict.ts';
 import { attachmentOf, attachmentsOn, holdOf } from './volumes.ts';
 import type { Wanted } from './wanted.ts';

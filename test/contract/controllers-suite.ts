@@ -13,7 +13,7 @@ import { volumeHandle, type WorkloadPlan } from '../machine/workload-objects.ts'
 import { attachmentName } from '../model/attach-detach.ts';
 import type { NodeTaint, Pod } from '../model/objects.ts';
 import { BedStage } from '../scenarios/bed-stage.ts';
-import { type Line, storyOf } from './story.ts';
+import { between, inOrder, type Line, storyOf } from './story.ts';
 
 export const driverName = 'controllers.csi.test';
 /** The first three lose power, the fourth registers its driver under another node id. */
@@ -42,6 +42,8 @@ const held = plan('held');
 const undone = plan('undone');
 const orphan = plan('orphan');
 const renamed = plan('renamed');
+const single = plan('single', 'Deployment');
+const shared = { ...plan('shared', 'Deployment'), accessMode: 'ReadWriteMany' } as const;
 
 export function controllersSuite(open: () => Promise<MachineBed<Foundation>>): void {
   let stage: BedStage<Foundation>;
@@ -51,7 +53,7 @@ export function controllersSuite(open: () => Promise<MachineBed<Foundation>>): v
   beforeAll(async () => {
     stage = new BedStage(await open(), 'controllers');
     await stage.bed.bootAll();
-    await stage.place([fast, replica, failing], 'ctl-evicted');
+    await stage.place([fast, replica, failing, single, shared], 'ctl-evicted');
     await stage.place([wanted, held, undone], 'ctl-wanted');
     await stage.place([orphan], 'ctl-deleted');
     await stage.place([renamed], 'ctl-renamed');
@@ -66,6 +68,7 @@ export function controllersSuite(open: () => Promise<MachineBed<Foundation>>): v
     await taint('ctl-evicted', [keepAway, outOfService]);
     scripts = {
       evicted: playEvicted(),
+      ended: playEnded(),
       wanted: playWanted(),
       held: playHeld(),
       undone: playUndone(),
@@ -130,6 +133,25 @@ export function controllersSuite(open: () => Promise<MachineBed<Foundation>>): v
     const answers = await Promise.all(pods.map((pod) => evict(pod)));
     await sleep(6 * second);
     return answers;
+  }
+
+  /** Deleted as anybody would, on a machine that is dead, so that nobody ends them. */
+  async function playEnded(): Promise<void> {
+    for (const { metadata } of [single, shared].map((one) => podOf(one))) {
+      const { namespace, name, uid } = metadata;
+      const options = { uid, gracePeriodSeconds: 30 };
+      await stage.bed.api.delete('pods', { namespace, name }, options);
+    }
+    await sleep(6 * second);
+    const old = 'attachment old: deleted';
+    const next = 'attachment new: made';
+    expect(texts(single, 'ctl-evicted')).toContain('pod 2: on new');
+    for (const text of [old, next]) expect(texts(single, 'ctl-evicted')).not.toContain(text);
+    const order = ['pod 1: terminating', 'pod 2: made', next, 'pod 2: Running'];
+    expect(inOrder(story(shared, 'ctl-evicted'), order)).toBe('');
+    for (const text of [old, 'pod 1: gone']) {
+      expect(texts(shared, 'ctl-evicted')).not.toContain(text);
+    }
   }
 
   async function playWanted(): Promise<void> {
@@ -213,12 +235,6 @@ export function controllersSuite(open: () => Promise<MachineBed<Foundation>>): v
     return story(of, node).map(({ text }) => text);
   }
 
-  /** Milliseconds from one line to another one. */
-  function between(lines: readonly Line[], from: string, to: string): number {
-    const at = (text: string): number => lines.find((line) => line.text === text)?.at ?? Number.NaN;
-    return at(to) - at(from);
-  }
-
   describe('attach/detach', () => {
     it('detaches from a node that is out of service as soon as the pod has failed', async () => {
       await scripts['evicted'];
@@ -251,6 +267,10 @@ export function controllersSuite(open: () => Promise<MachineBed<Foundation>>): v
       expect(texts(failing, 'ctl-evicted')).not.toContain('attachment old: gone');
       const later = between(lines, 'attachment old: detach failed', 'attachment new: made');
       expect(later).toBeLessThan(3 * second);
+    }, 30_000);
+
+    it('holds the next pod back for a volume that one node may have, and for no other', async () => {
+      await scripts['ended'];
     }, 30_000);
 
     it('attaches again what a pod wants, when its attachment was deleted', async () => {
@@ -375,14 +395,4 @@ export function controllersSuite(open: () => Promise<MachineBed<Foundation>>): v
       expect(waited).toBeLessThan(70 * second);
     }, 120_000);
   });
-}
-
-/** Empty if these lines come in this order, whatever is between them; else the story. */
-function inOrder(lines: readonly Line[], wanted: readonly string[]): string {
-  let next = 0;
-  for (const { text } of lines) if (text === wanted[next]) next += 1;
-  if (next === wanted.length) return '';
-  const start = lines[0]?.at ?? 0;
-  const told = lines.map(({ at, text }) => `${((at - start) / 1000).toFixed(2)} ${text}`);
-  return `no "${wanted[next]}" where it should be:\n${told.join('\n')}`;
 }

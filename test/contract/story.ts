@@ -108,3 +108,19 @@ function nodeTexts(
   if (lists(object) === lists(old)) return [];
   return [`node ${node}: ${lists(object) ? 'lists' : 'no longer lists'} the volume`];
 }
+
+/** Milliseconds from one line to another one. */
+export function between(lines: readonly Line[], from: string, to: string): number {
+  const at = (text: string): number => lines.find((line) => line.text === text)?.at ?? Number.NaN;
+  return at(to) - at(from);
+}
+
+/** Empty if these lines come in this order, whatever is between them; else the story. */
+export function inOrder(lines: readonly Line[], wanted: readonly string[]): string {
+  let next = 0;
+  for (const { text } of lines) if (text === wanted[next]) next += 1;
+  if (next === wanted.length) return '';
+  const start = lines[0]?.at ?? 0;
+  const told = lines.map(({ at, text }) => `${((at - start) / 1000).toFixed(2)} ${text}`);
+  return `no "${wanted[next]}" where it should be:\n${told.join('\n')}`;
+}

@@ -5,7 +5,7 @@
 import type { Notice } from '../../src/shared/mode.ts';
 import { releaseAnnotation } from '../../src/shared/names.ts';
 import { isDeleting } from '../model/conditions.ts';
-import { csiVolumesOf } from '../model/csi-volumes.ts';
+import { type CsiVolume, csiVolumeOfPv, csiVolumesOf } from '../model/csi-volumes.ts';
 import type { Pod } from '../model/objects.ts';
 import { recordOf } from './conduct.ts';
 import type { Instance, World } from './world.ts';
@@ -44,22 +44,26 @@ function answer(world: World, { plan }: Instance, { reason, word, about }: Notic
   const said = `${reason} ${word}`;
   if (said === 'NodeKeptFenced attached') endUsers(world, plan.name, about.name);
   const pod = world.store.find('pods', about.name, about.namespace);
-  if (pod === undefined || about.kind !== 'Pod') return;
-  if (said === 'FailoverWaiting fence-unconfirmed') endStrangers(world, plan.name, pod);
-  if (said === 'FailoverWaiting node-id-changed') end(world, pod);
+  if (said === 'FailoverWaiting node-id-changed' && pod !== undefined) end(world, pod);
+  if (said !== 'FailoverWaiting fence-unconfirmed') return;
+  if (about.kind === 'PersistentVolumeClaim') {
+    const claim = world.store.find('persistentvolumeclaims', about.name, about.namespace);
+    const volume = csiVolumeOfPv(world.store, claim?.spec.volumeName ?? '');
+    if (volume !== undefined) endStrangers(world, plan.name, volume);
+  } else if (pod !== undefined) {
+    for (const one of csiVolumesOf(world.store, pod)) endStrangers(world, plan.name, one);
+  }
 }
 
 /** The array still lets in an id that no node goes by any more: whoever manages it ends that. */
-function endStrangers(world: World, driver: string, pod: Pod): void {
+function endStrangers(world: World, driver: string, volume: CsiVolume): void {
+  if (volume.driver !== driver) return;
   const known = new Set(world.machines.map((machine) => machine.nodeId(driver)));
   const { array } = world.array(driver);
-  for (const volume of csiVolumesOf(world.store, pod)) {
-    if (volume.driver !== driver) continue;
-    for (const id of array.publishedNodes(volume.handle)) {
-      if (known.has(id)) continue;
-      world.trace(`** somebody ends the access of ${id} to ${volume.handle}`);
-      array.unpublish(volume.handle, id);
-    }
+  for (const id of array.publishedNodes(volume.handle)) {
+    if (known.has(id)) continue;
+    world.trace(`** somebody ends the access of ${id} to ${volume.handle}`);
+    array.unpublish(volume.handle, id);
   }
 }
 

@@ -31,6 +31,8 @@ export type Kill = 'before' | 'after';
 const silentRecordMs = 90_000;
 /** How long a leader must have been able to do what it wants before it is blamed. */
 const ableMs = 30_000;
+/** Whoever tries is not silent: one that lost a race backs off for up to 10 s. */
+const attemptMs = 15_000;
 /** How long our out-of-service taint may stand, with what it takes to see and to remove it. */
 const outOfServiceMs = 5_000 + 6_000;
 
@@ -59,6 +61,8 @@ export class Checkers {
   readonly #ableSince = new Map<Replica, number>();
   readonly #removedRecords = new Map<string, { record: FenceRecord; at: number }>();
   readonly #starts = new Map<string, number[]>();
+  /** By replica and node: when it last began anything there. */
+  readonly #begunAt = new Map<string, number>();
   readonly #outOfServiceSince = new Map<string, number>();
   /** By uid of the VolumeAttachment: what we have asked to take away and was not yet. */
   readonly #sharedHolds = new Map<
@@ -82,6 +86,7 @@ export class Checkers {
     this.witness = {
       begun: (replica, action) => {
         this.#countStart(replica, action);
+        this.#begunAt.set(`${replica.party} ${action.node}`, world.now);
         const why = objection(replica, action);
         if (why !== undefined) this.fail(`S3 ${why}`);
       },
@@ -276,6 +281,8 @@ export class Checkers {
       const known = this.#records.get(key);
       if (known?.text !== text) this.#records.set(key, { text, since: now });
       else if (text !== '' && leader !== undefined && now - known.since > silentRecordMs) {
+        const begunAt = this.#begunAt.get(`${leader.party} ${name}`) ?? Number.NEGATIVE_INFINITY;
+        if (now - begunAt < attemptMs) continue;
         const told = leader.notices.some(
           ({ about, note }) => about.name === name || note.includes(`node ${name}`),
         );

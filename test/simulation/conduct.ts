@@ -227,7 +227,8 @@ function storm(world: World, driver: string, node: string): readonly string[] {
     const kubeletAt = checkers.renewedAt(`kube-node-lease/${name}`) ?? 0;
     const inEpisode = name === node || others.some((other) => other.name === name);
     const exists = world.store.find('nodes', name) !== undefined;
-    if (inEpisode || renewedAt === undefined || !exists) return inEpisode;
+    const known = exists && renewedAt !== undefined && carries(world, driver, name);
+    if (inEpisode || !known) return inEpisode;
     // One whose kubelet renewed after it is a dead agent, which is no storm.
     return now - renewedAt > stormSilenceMs && kubeletAt < renewedAt + 2_000;
   });
@@ -238,6 +239,15 @@ function storm(world: World, driver: string, node: string): readonly string[] {
     found.push(`S4 ${others.length + 1} nodes in episode, at most ${bound}`);
   }
   return found;
+}
+
+/** By what Kubernetes says of it; a node that does not is none of this driver's. */
+function carries({ store }: World, driver: string, node: string): boolean {
+  const registered = store.find('csinodes', node)?.spec.drivers.some(({ name }) => name === driver);
+  const attached = store
+    .all('volumeattachments')
+    .some(({ spec }) => spec.nodeName === node && spec.attacher === driver);
+  return registered === true || attached;
 }
 
 /** S2 for a node that lives: its trouble is long enough, its own, and not the storage's. */

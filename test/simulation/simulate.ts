@@ -1,9 +1,11 @@
 /**
- * `npm run simulate -- [--seeds N | --seconds N] [--from N] [--workers N]`: the seeds of seeds.txt,
- * then fresh ones. `--seed N [--trace]` repeats one exactly, and shrinks what fails to the fewest
- * faults. `--leader-kills` kills the leader at every single request, `--mutants` lets the mutants
- * be caught, `--coverage` tells which parts of the core no seed has reached.
+ * `npm run simulate -- [--seeds N | --seconds N] [--from N|commit] [--workers N]`: the seeds of
+ * seeds.txt, then fresh ones, with `--from commit` other ones for each commit. `--seed N [--trace]`
+ * repeats one exactly, and shrinks what fails to the fewest faults. `--leader-kills` kills the
+ * leader at every single request, `--mutants` lets the mutants be caught, `--coverage` tells which
+ * parts of the core no seed has reached.
  */
+import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { printCoverage } from './coverage.ts';
@@ -57,8 +59,15 @@ function tellFewest(run: Run): void {
   console.log(`fewest faults: ${words.join(', ') || 'none'}: ${violations.join('; ')}`);
 }
 
+/** The same for everybody who looks at this commit, so that what fails there can be repeated. */
+function seedOfCommit(): number {
+  const hash = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' });
+  return Number.parseInt(hash.slice(0, 7), 16);
+}
+
 async function runMany(): Promise<number> {
-  const from = Number(values.from);
+  const from = values.from === 'commit' ? seedOfCommit() : Number(values.from);
+  console.log(`first fresh seed: ${from}`);
   const firstOnly = values['first-only'];
   const limit =
     values.seconds === undefined

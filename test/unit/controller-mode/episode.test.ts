@@ -57,10 +57,17 @@ describe('a node that comes back before the fence', () => {
     expect(world.steps()).not.toContain(released);
   });
 
-  it('is finished when the record says so, whatever the attachments show', () => {
+  it('is given up when somebody has stripped every hold, if none stands by a consistent read', () => {
     const world = running('free', 'Fenced');
     world.back('n1');
-    expect(world.steps()).not.toContain(released);
+    expect(world.steps()).toEqual([released]);
+    const [update] = world.wanted('UpdateRecord');
+    expect(update).toMatchObject({ exclusive: true, record: { reason: 'withdrawn' } });
+    expect(update?.unheld?.map(({ name }) => name)).toEqual(['va-web-0-n1']);
+    world.see({ kind: 'Leadership', leading: false, renewal: '' });
+    world.see({ kind: 'Leadership', leading: true, renewal: '' });
+    expect(world.steps()).toEqual([]);
+    expect(world.decide().wakeAt).toBeLessThanOrEqual(world.now + 15_000);
   });
 
   it('waits until no call of a former leader can still be on its way', () => {

@@ -82,6 +82,19 @@ describe('what people read of an episode', () => {
     expect(world.notices('FailoverWaiting')[0]?.note).toContain('va-web-0-n1');
   });
 
+  it.each(['begun', 'fencing'] as const)('says on the claim that a fence is %s', (stage) => {
+    const world = running(stage);
+    world.pass(20_000);
+    const onClaim = () =>
+      world.notices('FailoverWaiting').filter(({ about }) => about.kind !== 'Pod');
+    // As long as a pod waits for it, that tells.
+    expect(onClaim()).toEqual([]);
+    world.remove(world.findPod('web-0'));
+    expect(onClaim()).toMatchObject([{ word: 'fence-unconfirmed' }]);
+    world.stage('web-0', 'n1', 'held');
+    expect(onClaim()).toMatchObject([{ word: 'detach-stalled' }]);
+  });
+
   it('ends on the replacement and on its claims', () => {
     const world = replaced('n2');
     const { uid } = world.findPod('web-0');
