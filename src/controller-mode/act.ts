@@ -3,16 +3,11 @@
  * before. Generators, not promises: the product runs them over HTTP and gRPC, the simulation runs
  * the same code and may stop it between any two requests. Every one of them is idempotent.
  */
-import type { Effect, JsonObject, Performance, Reply } from '../shared/effect.ts';
-import {
-  attacherFinalizer,
-  holdFinalizer,
-  intentAnnotation,
-  nodeIdAnnotation,
-} from '../shared/names.ts';
+import type { Effect, Performance, Reply } from '../shared/effect.ts';
+import { attacherFinalizer, holdFinalizer, intentAnnotation } from '../shared/names.ts';
 import { type Outcome, done, failed, outcomeOfHttp, unknown } from '../shared/outcome.ts';
 import { decodePodIntent, encodePodIntent } from '../shared/record.ts';
-import type { Action, ActionOf } from './actions.ts';
+import type { Action, ActionOf, AttachmentTarget, SeenAttachment } from './actions.ts';
 import { readHealth } from './driver-dialect.ts';
 import { endPod, evict } from './end-pod.ts';
 import * as api from './requests.ts';
@@ -105,33 +100,42 @@ function* unmarkPod(action: ActionOf<'UnmarkPod'>, { driver }: ActContext): Perf
  * the object would vanish without any call to the driver (external-attacher trivialHandler).
  */
 function* hold(action: ActionOf<'Hold'>, { driver }: ActContext): Performance {
-  const { heartbeat, epoch } = action;
-  const target = { namespace: '', name: action.attachment };
+  const { heartbeat, epoch, attachment } = action;
   const before = yield* standingRecord(heartbeat, epoch, ['Intent', 'Fenced']);
   if (before !== undefined) return before;
-  const found = yield* api.get('volumeattachments', target);
-  if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the VolumeAttachment');
-  if (api.isAnother(found, action.attachmentUid))
-    return failed('REPLACED', 'another VolumeAttachment');
-  const otherId = yield* otherNodeId(action.node, driver, found.body);
+  const otherId = yield* otherNodeId(action.node, driver, attachment.nodeId);
   if (otherId !== undefined) return otherId;
-  const finalizers = api.finalizersOf(found.body);
-  if (!finalizers.includes(holdFinalizer)) {
-    if (api.isDeleting(found.body)) return failed('LEAVING', 'somebody else deletes it');
-    if (action.bare !== true && !finalizers.includes(attacherFinalizer(driver))) {
-      return failed('NOT_ATTACHED', 'the attacher has not put its finalizer on it');
-    }
-    const metadata = {
-      uid: action.attachmentUid,
-      resourceVersion: api.resourceVersionOf(found.body),
-      finalizers: [...finalizers, holdFinalizer],
-    };
-    const written = yield* api.patch('volumeattachments', target, { metadata });
-    if (written.kind !== 'Done') return written;
-    const standing = yield* standingRecord(heartbeat, epoch, ['Intent', 'Fenced']);
-    if (standing !== undefined) return standing;
+  const isBegun = attachment.finalizers.includes(holdFinalizer);
+  const marked = yield* isBegun ? stillHeld(attachment) : putHold(action, driver);
+  if (marked.kind !== 'Done') return marked;
+  const standing = yield* standingRecord(heartbeat, epoch, ['Intent', 'Fenced']);
+  if (standing !== undefined) return standing;
+  return yield* api.remove('volumeattachments', placeOf(attachment));
+}
+
+function* putHold({ attachment, bare }: ActionOf<'Hold'>, driver: string): Performance {
+  const { finalizers, uid, resourceVersion } = attachment;
+  if (bare !== true && !finalizers.includes(attacherFinalizer(driver))) {
+    return failed('NOT_ATTACHED', 'the attacher has not put its finalizer on it');
   }
-  return yield* api.remove('volumeattachments', { ...target, uid: action.attachmentUid });
+  const metadata = {
+    uid,
+    resourceVersion,
+    finalizers: [...finalizers, holdFinalizer],
+  };
+  return yield* api.patch('volumeattachments', placeOf(attachment), { metadata });
+}
+
+/** Our own finalizer was seen on it; without that the deletion would take the volume for good. */
+function* stillHeld(attachment: SeenAttachment): Performance {
+  const found = yield* api.get('volumeattachments', placeOf(attachment));
+  if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the VolumeAttachment');
+  if (api.isAnother(found, attachment.uid)) return failed('REPLACED', 'another VolumeAttachment');
+  return api.isHeld(found.body) ? done : failed('NOT_HELD', 'the hold has been taken back');
+}
+
+function placeOf({ name, uid }: AttachmentTarget): AttachmentTarget & { readonly namespace: '' } {
+  return { namespace: '', name, uid };
 }
 
 /**
@@ -142,9 +146,8 @@ function* hold(action: ActionOf<'Hold'>, { driver }: ActContext): Performance {
 function* otherNodeId(
   node: string,
   driver: string,
-  attachment: JsonObject | undefined,
+  published: string,
 ): Generator<Effect, Outcome | undefined, Reply> {
-  const published = api.annotationsOf(attachment)[nodeIdAnnotation] ?? '';
   if (published === '') return undefined;
   const found = yield* api.get('csinodes', { namespace: '', name: node });
   if (found.status === 404) return undefined;
@@ -177,24 +180,15 @@ function* confirmHealth(action: ActionOf<'ConfirmHealth'>, { driver }: ActContex
 }
 
 /** Takes off our finalizer, never another, and only from an object that nothing else keeps. */
-function* dropHold(action: ActionOf<'DropHold'>): Performance {
-  const target = { namespace: '', name: action.attachment };
-  const standing = yield* standingRecord(action.heartbeat, action.epoch, ['Fenced', 'Moved']);
+function* dropHold({ heartbeat, epoch, attachment }: ActionOf<'DropHold'>): Performance {
+  const standing = yield* standingRecord(heartbeat, epoch, ['Fenced', 'Moved']);
   if (standing !== undefined) return standing;
-  const found = yield* api.get('volumeattachments', target);
-  if (api.isAnother(found, action.attachmentUid)) return done;
-  if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the VolumeAttachment');
-  const finalizers = api.finalizersOf(found.body);
-  const only = finalizers.length === 1 && finalizers[0] === holdFinalizer;
-  if (!api.isDeleting(found.body) || !only) {
+  const { uid, resourceVersion, finalizers } = attachment;
+  if (finalizers.length !== 1 || finalizers[0] !== holdFinalizer) {
     return failed('NOT_HELD', 'it is not a confirmed hold');
   }
-  const metadata = {
-    uid: action.attachmentUid,
-    resourceVersion: api.resourceVersionOf(found.body),
-    finalizers: [],
-  };
-  const outcome = yield* api.patch('volumeattachments', target, { metadata });
+  const metadata = { uid, resourceVersion, finalizers: [] };
+  const outcome = yield* api.patch('volumeattachments', placeOf(attachment), { metadata });
   return outcome.kind === 'Failed' && outcome.code === 'HTTP_404' ? done : outcome;
 }
 

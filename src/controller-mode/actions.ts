@@ -13,6 +13,17 @@ export interface AttachmentTarget {
   readonly uid: string;
 }
 
+/**
+ * A VolumeAttachment as we decided upon it. A write over exactly this version needs no read before
+ * it: whatever has changed since then makes it fail, and we look again.
+ */
+export interface SeenAttachment extends AttachmentTarget {
+  readonly resourceVersion: string;
+  readonly finalizers: readonly string[];
+  /** The one that it was published with, as far as the attacher has noted it. */
+  readonly nodeId: string;
+}
+
 /** A Lease as it was when we decided; '' as resourceVersion: there was none. */
 export interface LeaseTarget {
   readonly namespace: string;
@@ -93,8 +104,7 @@ export type Action = KeyedAction & { readonly node: string } & (
         readonly kind: 'Hold';
         /** The attacher has no finalizer on it and needs none. */
         readonly bare?: boolean;
-        readonly attachment: string;
-        readonly attachmentUid: string;
+        readonly attachment: SeenAttachment;
         readonly heartbeat: LeaseTarget;
         readonly epoch: string;
       }
@@ -142,8 +152,7 @@ export type Action = KeyedAction & { readonly node: string } & (
       }
     | {
         readonly kind: 'DropHold';
-        readonly attachment: string;
-        readonly attachmentUid: string;
+        readonly attachment: SeenAttachment;
         readonly heartbeat: LeaseTarget;
         readonly epoch: string;
       }
@@ -152,7 +161,29 @@ export type Action = KeyedAction & { readonly node: string } & (
 export type ActionKind = Action['kind'];
 export type ActionOf<Kind extends ActionKind> = Action & { readonly kind: Kind };
 
-type Fields<Kind extends ActionKind> = Omit<ActionOf<Kind>, 'key' | 'scope' | 'exclusive' | 'kind'>;
+/**
+ * What goes first where actions wait for a place or for the rate limit: what is about the whole
+ * node, which all others of it wait for. Then what ends something before what begins more: the
+ * volume whose pod is gone before the next eviction, and that before the next hold.
+ */
+const ranks: Readonly<Record<ActionKind, number>> = {
+  ClearTaint: 0,
+  BeginEpisode: 0,
+  UpdateRecord: 0,
+  RemoveRecord: 0,
+  SetTaint: 0,
+  VerifyRevoked: 0,
+  DropHold: 1,
+  Evict: 2,
+  EndPod: 3,
+  Hold: 3,
+  UndoHold: 3,
+  MarkPod: 3,
+  ConfirmHealth: 4,
+  UnmarkPod: 4,
+};
+
+type Fields<Kind extends ActionKind> = Omit<ActionOf<Kind>, 'kind' | keyof KeyedAction>;
 
 /**
  * Makes an action. `identity` is what makes it another action than the last one of its kind: an
@@ -171,6 +202,7 @@ export function action<Kind extends ActionKind>(
     key: `${kind}/${node}/${identity}`,
     scope: node,
     exclusive,
+    rank: ranks[kind],
     ...fields,
   } as unknown as Action;
 }

@@ -24,7 +24,7 @@ import { fencePolicy } from './fence-policy.ts';
 import { HealthSource } from './health-source.ts';
 import { measured } from './measure.ts';
 import { controllerMode } from './mode.ts';
-import { perform } from './perform.ts';
+import { perform, type World } from './perform.ts';
 import type { Policy } from './policy.ts';
 import { boundHandles, troubledHandles } from './polled-volumes.ts';
 import { watchProtection } from './protection-source.ts';
@@ -86,32 +86,31 @@ async function runFor(parts: Parts): Promise<void> {
     clock,
   });
   const announcer = new Announcer({ record: (notice) => recorder.record(notice), clock, log });
-  const world = {
+  const worldOf = ({ rank }: Action): World => ({
     mayWrite: () => !config.leaderElection || leader.valid(),
     perform: (effect: Effect): Promise<Reply> =>
       effect.target === 'csi'
         ? performCsi(csi, effect)
-        : performKubernetes(calls, effect, config.timeoutMs),
-  };
+        : performKubernetes(calls, effect, config.timeoutMs, rank),
+  });
   const reconciler = new Reconciler<State, Fact, Action>({
     mode: withRecovery(measured(controllerMode, shell)),
     state,
     clock,
     log,
-    act: (action) => perform(act(action, { driver, wallTime: plainTime(clock.wallTime()) }), world),
+    act: (action) =>
+      perform(act(action, { driver, wallTime: plainTime(clock.wallTime()) }), worldOf(action)),
     announce: (notices) => announcer.announce(notices),
     fatal: crash.reject,
     drainMs,
     onLag: (lagMs) => metrics.setEventLoopLag(lagMs / 1000),
   });
-  const selectors = parseSelectors(config.podSelectors);
-  const { namespace } = config;
   const kubeletSilenceMs = (): number => livenessBoundMs(state, 'kubeletLeases');
   const options = {
     transport: transports.calls,
     driver,
-    namespace,
-    selectors,
+    namespace: config.namespace,
+    selectors: parseSelectors(config.podSelectors),
     post,
     shell,
     kubeletSilenceMs,

@@ -20,9 +20,10 @@ import type { Wanted } from './wanted.ts';
  * Step 5. Lets attach/detach forget the old attachment, then drops the hold. Fast: with the
  * out-of-service taint attach/detach looks every 100 ms; the hold goes when node status does not
  * name the volume any more. Slow: the hold goes at once and attach/detach notices within its 60 s
- * sync. `evicting`: a pod is still about to be evicted, so the taint, which is short, waits.
- * Arrays revoke one volume after the other: once set it stands until the stragglers are through,
- * and where they are too many for that it is set again after a rest, as long as that helps.
+ * sync. `evicting`: a pod is still about to be evicted. The taint does not wait for that one:
+ * attach/detach makes two requests a volume and has 20 a second (--kube-api-qps of controller
+ * manager), so of many volumes it has to begin with the first. Once set it stands until the
+ * stragglers are through, and where they are too many it is set again after a rest, if that helps.
  */
 export function detach(episode: Episode, evicting: boolean, wanted: Wanted): void {
   const { situation, record, node } = episode;
@@ -38,7 +39,7 @@ export function detach(episode: Episode, evicting: boolean, wanted: Wanted): voi
     const needed = counted.length > 0;
     const awaited = evicting || episode.members.some((member) => isStraggler(episode, member));
     const useful = fast && (needed || (awaited && hasOutOfService(episode)));
-    taintOutOfService(episode, node, { useful, evicting, wanted });
+    taintOutOfService(episode, node, { useful, wanted });
   }
   // The hold is the only trace of the fence until the record says Fenced.
   if (record.phase === 'Intent') return;
@@ -83,14 +84,14 @@ function paceOf({ memory, situation }: Episode, wanted: Wanted): 'fast' | 'resti
 function taintOutOfService(
   episode: Episode,
   node: NodeView,
-  { useful, evicting, wanted }: { useful: boolean; evicting: boolean; wanted: Wanted },
+  { useful, wanted }: { useful: boolean; wanted: Wanted },
 ): void {
   const { situation, record, memory } = episode;
   const { driver } = situation.state.policy;
   if (!hasOutOfService(episode)) {
     // A taint is unique by key and effect; a sibling's does for us what ours would do.
     const taken = siblingOutOfService(node, driver) !== undefined;
-    const ready = useful && !evicting && !taken && record.phase !== 'Intent';
+    const ready = useful && !taken && record.phase !== 'Intent';
     if (ready) wanted.actions.push(setOutOfService(episode, node));
     return;
   }
@@ -112,8 +113,7 @@ function dropHold(episode: Episode, attachment: AttachmentView, wanted: Wanted):
   wanted.actions.push(
     action('DropHold', attachment.uid, {
       node: episode.situation.nodeName,
-      attachment: attachment.name,
-      attachmentUid: attachment.uid,
+      attachment,
       heartbeat: episode.heartbeat,
       epoch: episode.record.epoch,
     }),

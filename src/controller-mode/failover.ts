@@ -94,8 +94,7 @@ function fence(episode: Episode, held: ReadonlyMap<string, Hold>, wanted: Wanted
       wanted.actions.push(
         action('Hold', attachment.uid, {
           node: nodeName,
-          attachment: attachment.name,
-          attachmentUid: attachment.uid,
+          attachment,
           heartbeat,
           epoch: record.epoch,
           ...(isBare(state) ? { bare: true } : {}),

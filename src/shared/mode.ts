@@ -10,6 +10,8 @@ export interface KeyedAction {
    */
   readonly scope: string;
   readonly exclusive: boolean;
+  /** Of those that wait for a place, or to reach the API, the lowest goes first; default 0. */
+  readonly rank?: number;
 }
 
 /** The object that a notice is about, as `kubectl describe` finds Events: by kind, name and uid. */

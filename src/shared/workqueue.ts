@@ -57,8 +57,9 @@ export function createWorkQueue(limits: Partial<WorkQueueLimits> = {}): WorkQueu
  * running until it is settled. What is not wanted any more is forgotten with its back-off and its
  * hold, but a running action is never aborted: an aborted fence is an *unknown* fence.
  *
- * Who has been ready longest starts first, so neither a crowd of failing keys nor a stream of new
- * ones starves anybody; an exclusive action that is next in its scope lets nothing pass it there.
+ * The lowest rank starts first. Within a rank it is who has been ready longest, so neither a crowd
+ * of failing keys nor a stream of new ones starves anybody. An exclusive action that is next in its
+ * scope lets nothing pass it there.
  * Of two wanted actions with the same key the first counts.
  */
 export function offer<Action extends KeyedAction>(
@@ -76,7 +77,7 @@ export function offer<Action extends KeyedAction>(
     if (!entry.running && entry.readyAt <= now) ready.push({ action, entry });
   }
   // Stable: among those ready since the same moment the order of the decision holds.
-  ready.sort((a, b) => a.entry.readyAt - b.entry.readyAt);
+  ready.sort((a, b) => rankOf(a.action) - rankOf(b.action) || a.entry.readyAt - b.entry.readyAt);
 
   const start: Action[] = [];
   const reserved = new Set<string>();
@@ -133,6 +134,10 @@ export function nextWakeAt(queue: WorkQueue, now: Instant): Instant | undefined 
 /** How many actions run, in one scope or, without one, altogether. */
 export function inFlight(queue: WorkQueue, scope?: string): number {
   return scope === undefined ? queue.running : (queue.runningInScope.get(scope) ?? 0);
+}
+
+function rankOf({ rank = 0 }: KeyedAction): number {
+  return rank;
 }
 
 function forgetUnwanted(queue: WorkQueue, wanted: ReadonlyMap<string, KeyedAction>): void {

@@ -13,15 +13,13 @@ export const ourLimit: Limit = { burst: 100, perSecond: 50 };
 export const attacherLimit: Limit = { burst: 10, perSecond: 5 };
 
 /**
- * What a pod with one volume costs us: its intent (1), the hold (read, finalizer, deletion), the
- * eviction (read, status, deletion), and dropping the hold (read, finalizer).
+ * What a pod with one volume costs us: its intent (1), the hold (finalizer, deletion), the eviction
+ * (pod and hold read, status, deletion), dropping the hold (1), and one consistent read of the
+ * fence record: before each of these it is read, but actions that wait together share that.
  */
 export const requestsPerPod = 9;
 
-/**
- * What an episode costs us once: the fence record and its phases, the taints, and the consistent
- * reads of the record, which the actions that wait together share.
- */
+/** What an episode costs us once: the fence record and its phases, and the taints. */
 export const requestsPerEpisode = 120;
 
 /** The attacher writes the status of a VolumeAttachment and then takes its finalizer off. */

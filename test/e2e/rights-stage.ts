@@ -53,6 +53,7 @@ export class RightsStage implements AsyncDisposable {
     await eventually(async () => (await admin.call('GET', path)).status === 200, {
       what: 'namespace shop to take pods',
     });
+    await admin.create('csinodes', { metadata: { name: 'rights-b' }, spec: { drivers: [] } });
     const spec = { nodeName: 'rights-b', containers: [{ name: 'main', image: 'example.test/1' }] };
     for (const [index, name] of ['mysql-0', 'wordpress-0'].entries()) {
       const pod = await admin.create('pods', { metadata: { namespace: 'shop', name }, spec });

@@ -2,12 +2,18 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A deliberate mistake: one piece of one file, which must occur there exactly once, replaced. */
-export interface Mutation {
-  readonly name: string;
+/** One piece of one file, which must occur there exactly once, and what stands there instead. */
+interface Edit {
   readonly file: string;
   readonly anchor: string;
   readonly replacement: string;
+}
+
+/** A deliberate mistake. */
+export interface Mutation extends Edit {
+  readonly name: string;
+  /** What would make up for it, left out as well. */
+  readonly also?: Edit;
 }
 
 const root = join(import.meta.dirname, '..', '..');
@@ -17,18 +23,20 @@ export class MutatedTree implements Disposable {
   readonly folder: string;
 
   /** Throws, and leaves nothing, if the anchor does not occur exactly once. */
-  constructor({ name, file, anchor, replacement }: Mutation, parts: readonly string[]) {
+  constructor({ name, also, ...first }: Mutation, parts: readonly string[]) {
     this.folder = join(root, '.cache', 'mutants', `${name.replaceAll(' ', '-')}-${process.pid}`);
-    const pieces = readFileSync(join(root, file), 'utf8').split(anchor);
-    if (pieces.length !== 2) {
+    const edits = also === undefined ? [first] : [first, also];
+    const edited = edits.map(({ file, anchor, replacement }) => {
+      const pieces = readFileSync(join(root, file), 'utf8').split(anchor);
+      if (pieces.length === 2) return { file, text: pieces.join(replacement) };
       throw new Error(`${name}: its anchor occurs ${pieces.length - 1} times in ${file}`);
-    }
+    });
     rmSync(this.folder, { recursive: true, force: true });
     mkdirSync(this.folder, { recursive: true });
     for (const part of [...parts, 'src', 'proto', 'package.json', 'tsconfig.json']) {
       cpSync(join(root, part), join(this.folder, part), { recursive: true });
     }
-    writeFileSync(join(this.folder, file), pieces.join(replacement));
+    for (const { file, text } of edited) writeFileSync(join(this.folder, file), text);
   }
 
   /** What the compiler objects to; empty: it typechecks. */

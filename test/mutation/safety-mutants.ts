@@ -29,6 +29,11 @@ export const safetyMutants: readonly SafetyMutant[] = [
     file: 'src/controller-mode/volumes.ts',
     anchor: "if (holdOf(attachment) !== 'held') return false;",
     replacement: "if (holdOf(attachment) !== 'free') return true;",
+    also: {
+      file: 'src/controller-mode/end-pod.ts',
+      anchor: 'api.finalizersOf(found.body).length === 1 && api.isHeld(found.body);',
+      replacement: 'api.isHeld(found.body);',
+    },
     caughtBy: /wrote after it was replaced/,
     plane: 'real',
   },

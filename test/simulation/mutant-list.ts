@@ -276,8 +276,8 @@ const preconditions: readonly Mutant[] = [
   ),
   act(
     'attachment deleted whatever its uid',
-    '{ ...target, uid: action.attachmentUid });',
-    "{ ...target, uid: '' });",
+    "remove('volumeattachments', placeOf(attachment));",
+    "remove('volumeattachments', { ...placeOf(attachment), uid: '' });",
   ),
   endPod(
     'pod deleted whatever its uid',

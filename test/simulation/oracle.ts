@@ -37,7 +37,7 @@ export function objection(replica: Replica, action: Action): string | undefined 
       return view.hasLost(pod) ? undefined : named('marked', pod, view.forbids(pod));
     }
     case 'Hold':
-      return holdObjection(view, action.attachment);
+      return holdObjection(view, action.attachment.name);
     case 'Evict': {
       const pod = view.pod(action.pod.namespace, action.pod.name);
       if (pod === undefined || pod.metadata.uid !== action.pod.uid) return undefined;

@@ -28,16 +28,18 @@ export type KubernetesReply = Extract<Reply, { target: 'kubernetes' }>;
 /**
  * Does one effect over HTTP. A get names no resourceVersion, so it is a consistent read (API
  * concepts, "resource versions"). Never rejects; status 0 means that no answer came within
- * `deadlineMs`. An effect that would reach more than the one object it names is not sent.
+ * `deadlineMs`; `rank` is that of HttpRequest. An effect that would reach more than the one object
+ * it names is not sent.
  */
 export async function performKubernetes(
   transport: Pick<Transport, 'request'>,
   effect: KubernetesEffect,
   deadlineMs = 10_000,
+  rank = 0,
 ): Promise<KubernetesReply> {
   const mistake = mistakeIn(effect);
   if (mistake !== undefined) return reply(400, { kind: 'Status', message: mistake });
-  const answer = await transport.request({ ...requestFor(effect), deadlineMs });
+  const answer = await transport.request({ ...requestFor(effect), deadlineMs, rank });
   return reply(answer.status, bodyOf(answer));
 }
 
@@ -56,7 +58,7 @@ function mistakeIn(effect: KubernetesEffect): string | undefined {
   return undefined;
 }
 
-function requestFor(effect: KubernetesEffect): Omit<HttpRequest, 'deadlineMs'> {
+function requestFor(effect: KubernetesEffect): Omit<HttpRequest, 'deadlineMs' | 'rank'> {
   const collection = collectionPath(effect.resource, effect.namespace);
   const path = `${collection}/${encodeURIComponent(effect.name)}`;
   if (effect.verb === 'get') return { method: 'GET', path };

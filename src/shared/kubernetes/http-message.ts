@@ -11,6 +11,8 @@ export interface HttpRequest {
   readonly deadlineMs: number;
   /** Aborting gives the answer up; whether the server did its work stays unknown. */
   readonly signal?: AbortSignal;
+  /** Of those that wait for the rate limit the lowest goes first; default 0. */
+  readonly rank?: number;
   /** Called right before each attempt leaves; not at all if the rate limit lets none leave. */
   readonly onSend?: () => void;
 }

@@ -1,8 +1,11 @@
 import type { Instant } from '../clock.ts';
 
+/** Less than any request needs; what divisions lose must not cost another turn. */
+const negligible = 1e-6;
+
 /**
  * A token bucket: `burst` requests at once, `perSecond` on the long run. It only computes; the
- * caller waits. Reservations go below zero, so that waiters are served in the order they asked.
+ * caller waits, and takes when there is something to take.
  */
 export class RateLimiter {
   readonly #perSecond: number;
@@ -16,17 +19,17 @@ export class RateLimiter {
     this.#tokens = this.#burst;
   }
 
-  /**
-   * Takes one token and says how many ms to wait before using it. Undefined, and nothing taken,
-   * when the wait would be longer than `maxWaitMs`.
-   */
-  reserve(now: Instant, maxWaitMs: number): number | undefined {
+  /** How many ms until somebody may take a token who lets so many others go first. */
+  waitMs(now: Instant, ahead: number): number {
     const elapsedMs = Math.max(0, now - (this.#filledAt ?? now));
-    this.#filledAt = now;
+    this.#filledAt = Math.max(now, this.#filledAt ?? now);
     this.#tokens = Math.min(this.#burst, this.#tokens + (elapsedMs * this.#perSecond) / 1000);
-    const waitMs = Math.max(0, ((1 - this.#tokens) * 1000) / this.#perSecond);
-    if (waitMs > maxWaitMs) return undefined;
+    const missing = ahead + 1 - this.#tokens;
+    return missing <= negligible ? 0 : (missing * 1000) / this.#perSecond;
+  }
+
+  /** Only after `waitMs` said that there is nothing to wait for. */
+  take(): void {
     this.#tokens -= 1;
-    return waitMs;
   }
 }

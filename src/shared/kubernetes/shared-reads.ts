@@ -14,7 +14,7 @@ type Requests = Pick<Transport, 'request'>;
  */
 export class SharedReads implements Requests {
   readonly #transport: Requests;
-  /** By path: reads that have not left yet. */
+  /** By rank and path: reads that have not left yet. Nobody waits behind those of a later rank. */
   readonly #waiting = new Map<string, Promise<HttpReply>>();
 
   constructor(transport: Requests) {
@@ -23,14 +23,14 @@ export class SharedReads implements Requests {
 
   request(request: HttpRequest): Promise<HttpReply> {
     if (!isPlainRead(request)) return this.#transport.request(request);
-    return this.#waiting.get(request.path) ?? this.#begin(request);
+    return this.#waiting.get(keyOf(request)) ?? this.#begin(request);
   }
 
   #begin(request: HttpRequest): Promise<HttpReply> {
-    const { path } = request;
+    const key = keyOf(request);
     // Identity counts: a second attempt must not close the door of the read that came after it.
     const close = (): void => {
-      if (this.#waiting.get(path) === reply) this.#waiting.delete(path);
+      if (this.#waiting.get(key) === reply) this.#waiting.delete(key);
     };
     const send = async (): Promise<HttpReply> => {
       // Those who ask in the same breath share even when there is no limit to wait for.
@@ -43,9 +43,13 @@ export class SharedReads implements Requests {
       }
     };
     const reply = send();
-    this.#waiting.set(path, reply);
+    this.#waiting.set(key, reply);
     return reply;
   }
+}
+
+function keyOf({ path, rank = 0 }: HttpRequest): string {
+  return `${rank} ${path}`;
 }
 
 /** A GET of one object as it is, without anything of its own that the others did not ask for. */

@@ -2,8 +2,8 @@ import type { Clock, Instant } from '../clock.ts';
 import { Connection, type StreamHandlers } from './connection.ts';
 import { type HttpReply, type HttpRequest, noAnswer } from './http-message.ts';
 import type { ApiServer } from './kube-config.ts';
-import { RateLimiter } from './rate-limiter.ts';
 import { retryDelayMs } from './retry.ts';
+import { Turnstile } from './turnstile.ts';
 
 export interface TransportOptions {
   readonly server: ApiServer;
@@ -26,13 +26,13 @@ export interface TransportOptions {
 export class Transport {
   readonly #options: TransportOptions;
   readonly #connection: Connection;
-  readonly #limiter: RateLimiter | undefined;
+  readonly #turnstile: Turnstile | undefined;
 
   constructor(options: TransportOptions) {
     const { server, clock, limit, userAgent = 'csi-failover' } = options;
     this.#options = options;
     this.#connection = new Connection({ server, clock, userAgent });
-    this.#limiter = limit === undefined ? undefined : new RateLimiter(limit);
+    this.#turnstile = limit === undefined ? undefined : new Turnstile({ clock, limit });
   }
 
   /**
@@ -69,9 +69,8 @@ export class Transport {
 
   async #attempt(request: HttpRequest, deadlineAt: Instant): Promise<HttpReply> {
     const { clock, onReply } = this.#options;
-    const waitMs = this.#waitMs(deadlineAt);
-    if (waitMs === undefined) return noAnswer('held back by --kube-api-qps until the deadline');
-    if (waitMs > 0) await clock.sleep(waitMs, request.signal);
+    const passed = (await this.#turnstile?.pass({ ...request, deadlineAt })) ?? true;
+    if (!passed) return noAnswer('held back by --kube-api-qps until the deadline');
     request.onSend?.();
     const startedAt = clock.now();
     const reply = await this.#connection.exchange({
@@ -81,12 +80,6 @@ export class Transport {
     const durationMs = clock.now() - startedAt;
     onReply?.({ method: request.method, status: reply.status, durationMs });
     return reply;
-  }
-
-  #waitMs(deadlineAt: Instant): number | undefined {
-    if (this.#limiter === undefined) return 0;
-    const now = this.#options.clock.now();
-    return this.#limiter.reserve(now, deadlineAt - now);
   }
 
   #delayMs(request: HttpRequest, reply: HttpReply, attempts: number): number | undefined {

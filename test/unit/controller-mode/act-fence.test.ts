@@ -1,11 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { act } from '../../../src/controller-mode/act.ts';
 import type { Action } from '../../../src/controller-mode/actions.ts';
-import { perform } from '../../../src/controller-mode/perform.ts';
-import type { Effect, Reply } from '../../../src/shared/effect.ts';
+import type { Reply } from '../../../src/shared/effect.ts';
 import { attacherFinalizer, holdFinalizer, nodeIdAnnotation } from '../../../src/shared/names.ts';
 import { done as isDone, type Outcome } from '../../../src/shared/outcome.ts';
-import { carryOut } from '../../simulation/requests.ts';
 import { driver } from './views.ts';
 import { actionFor, attachmentKey, before, podKey, refuse, StoreWorld } from './store-world.ts';
 
@@ -41,17 +38,17 @@ describe('Hold', () => {
     [
       'it is another attachment of the name',
       (w) => w.replace('volumeattachments', attachmentKey),
-      'REPLACED',
+      'HTTP_409',
     ],
     [
       'somebody else deletes it',
       (w) => w.store.delete('volumeattachments', attachmentKey),
-      'LEAVING',
+      'HTTP_409',
     ],
     [
-      'the attacher has no finalizer on it',
+      'the attacher has taken its finalizer off',
       (w) => w.store.patch('volumeattachments', attachmentKey, { metadata: { finalizers: null } }),
-      'NOT_ATTACHED',
+      'HTTP_409',
     ],
     [
       'it is gone',
@@ -71,9 +68,9 @@ describe('Hold', () => {
 
   it('needs no finalizer of the attacher where that puts none on', () => {
     const world = marked();
-    const hold = { ...actionFor('Hold', world), bare: true } as Action;
     const metadata = { finalizers: null };
     world.store.patch('volumeattachments', attachmentKey, { metadata });
+    const hold = { ...actionFor('Hold', world), bare: true } as Action;
     expect(world.run(hold)).toEqual(done);
     expect(attachment(world).finalizers).toEqual([holdFinalizer]);
     expect(attachment(world).deletionTimestamp).toBeDefined();
@@ -96,28 +93,58 @@ describe('Hold', () => {
     expect(world.writes).toHaveLength(code === undefined ? 2 : 0);
   });
 
+  it('takes nothing away where the attacher has put no finalizer on', () => {
+    const world = marked();
+    world.store.patch('volumeattachments', attachmentKey, { metadata: { finalizers: null } });
+    expect(world.run(actionFor('Hold', world))).toMatchObject(failed('NOT_ATTACHED'));
+    expect(world.writes).toEqual([]);
+  });
+
+  it('goes on with one that was begun, as long as it stands', () => {
+    const world = marked();
+    world.hold('begun');
+    const hold = actionFor('Hold', world);
+    const undone = before(1, (w) => {
+      const finalizers = [attacherFinalizer(driver)];
+      w.store.patch('volumeattachments', attachmentKey, { metadata: { finalizers } });
+    });
+    expect(world.run(hold, undone)).toMatchObject(failed('NOT_HELD'));
+    world.hold('begun');
+    expect(world.run(hold)).toEqual(done);
+    expect(attachment(world).deletionTimestamp).toBeDefined();
+  });
+
+  it('takes no successor of one that was begun', () => {
+    const world = marked();
+    world.hold('begun');
+    const hold = actionFor('Hold', world);
+    world.replace('volumeattachments', attachmentKey);
+    expect(world.run(hold)).toMatchObject(failed('REPLACED'));
+    expect(attachment(world).deletionTimestamp).toBeUndefined();
+  });
+
   it('loses the race against a change of the attachment', () => {
     const world = marked();
-    const deleted = before(2, (w) => w.store.delete('volumeattachments', attachmentKey));
+    const deleted = before(1, (w) => w.store.delete('volumeattachments', attachmentKey));
     expect(world.run(actionFor('Hold', world), deleted)).toMatchObject(failed('HTTP_409'));
     expect(attachment(world).finalizers).toEqual([attacherFinalizer(driver)]);
   });
 
   it('does not delete when the episode ended after the finalizer', () => {
     const world = marked();
-    const ended = before(3, (w) => w.record({ phase: 'Released' }));
+    const ended = before(2, (w) => w.record({ phase: 'Released' }));
     expect(world.run(actionFor('Hold', world), ended)).toMatchObject(failed('OTHER_PHASE'));
     expect(attachment(world).deletionTimestamp).toBeUndefined();
   });
 
   it('deletes no successor of the attachment', () => {
     const world = marked();
-    const replaced = before(4, (w) => w.replace('volumeattachments', attachmentKey));
+    const replaced = before(3, (w) => w.replace('volumeattachments', attachmentKey));
     world.run(actionFor('Hold', world), replaced);
     expect(attachment(world).deletionTimestamp).toBeUndefined();
   });
 
-  it.each([0, 1, 2, 3, 4])('is unknown when request %i is not answered', (at) => {
+  it.each([0, 1, 2, 3])('is unknown when request %i is not answered', (at) => {
     const world = marked();
     expect(world.run(actionFor('Hold', world), refuse(at, 0)).kind).toBe('Unknown');
   });
@@ -283,10 +310,11 @@ describe('DropHold', () => {
 
   it('leaves a successor of the attachment alone', () => {
     const world = marked('Fenced');
+    world.hold('held');
     const drop = actionFor('DropHold', world);
     world.replace('volumeattachments', attachmentKey);
     world.hold('held');
-    expect(world.run(drop)).toEqual(done);
+    expect(world.run(drop)).toMatchObject(failed('HTTP_409'));
     expect(world.body('volumeattachments', attachmentKey)).toBeDefined();
   });
 });
@@ -341,41 +369,5 @@ describe('VerifyRevoked', () => {
       ['d', []],
     ];
     expect(world.run(verify, answer(nodes))).toEqual({ kind: 'Done', only: ['uid-a'] });
-  });
-});
-
-describe('carrying out', () => {
-  function over(world: StoreWorld, mayWrite: () => boolean) {
-    const perform = (effect: Effect): Promise<Reply> =>
-      Promise.resolve(carryOut(effect, world.store, world.array));
-    return { perform, mayWrite };
-  }
-  const context = { driver, wallTime: '' };
-
-  it('ends before the write at which the lease is not certain any more', async () => {
-    const world = marked();
-    let writes = 0;
-    const once = (): boolean => (writes += 1) <= 1;
-    const outcome = await perform(act(actionFor('Hold', world), context), over(world, once));
-    expect(outcome).toMatchObject(failed('NOT_LEADER'));
-    const { finalizers, deletionTimestamp } = world.metadata('volumeattachments', attachmentKey);
-    expect(finalizers).toContain(holdFinalizer);
-    expect(deletionTimestamp).toBeUndefined();
-  });
-
-  it('reads without a lease', async () => {
-    const world = marked('Moved');
-    const never = (): boolean => false;
-    const outcome = await perform(act(actionFor('Hold', world), context), over(world, never));
-    expect(outcome).toMatchObject(failed('OTHER_PHASE'));
-  });
-
-  it('ends with the outcome of the action', async () => {
-    const world = marked('Fenced');
-    world.hold('held');
-    const always = (): boolean => true;
-    const outcome = await perform(act(actionFor('Evict', world), context), over(world, always));
-    expect(outcome).toEqual(done);
-    expect(world.body('pods', podKey)).toBeUndefined();
   });
 });

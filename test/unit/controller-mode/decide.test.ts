@@ -181,7 +181,7 @@ describe('in every situation', () => {
     always((world, { actions }) => {
       for (const action of actions) {
         if (action.kind !== 'Hold') continue;
-        const view = world.state.attachments.get(action.attachment);
+        const view = world.state.attachments.get(action.attachment.name);
         if (view === undefined || view.finalizers.includes(holdFinalizer)) continue;
         const taints = world.state.nodes.get('n1')?.taints;
         if (taints !== undefined) {
@@ -199,7 +199,7 @@ describe('in every situation', () => {
     always((world, { actions }) => {
       for (const action of actions) {
         if (action.kind !== 'DropHold') continue;
-        const view = world.state.attachments.get(action.attachment);
+        const view = world.state.attachments.get(action.attachment.name);
         expect(view?.finalizers).toEqual([holdFinalizer]);
         expect(usersOf(world, view?.pv ?? '')).toEqual([]);
         expect(['Fenced', 'Moved']).toContain(recordOf(world)?.phase);

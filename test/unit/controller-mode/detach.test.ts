@@ -136,13 +136,13 @@ describe('the out-of-service taint', () => {
     expect(world.steps()).toEqual([set]);
   });
 
-  it('waits for pods that are still to be evicted', () => {
+  it('does not wait for pods that are still to be evicted', () => {
     const world = evicted();
     world.workload('db-0', 'n1');
     world.record('n1', ['web-0', 'db-0'], { phase: 'Fenced' });
     world.mark('db-0');
     world.stage('db-0', 'n1', 'held');
-    expect(world.steps()).toEqual(['Evict default/db-0']);
+    expect(world.steps()).toEqual(['Evict default/db-0', set]);
   });
 
   it('does not wait for a pod whose fence hangs', () => {

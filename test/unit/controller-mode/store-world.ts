@@ -9,6 +9,7 @@ import {
   heartbeatLease,
   holdFinalizer,
   intentAnnotation,
+  nodeIdAnnotation,
 } from '../../../src/shared/names.ts';
 import type { Outcome } from '../../../src/shared/outcome.ts';
 import {
@@ -104,6 +105,14 @@ export class StoreWorld {
   heartbeat() {
     const { resourceVersion = '' } = this.metadata('leases', heartbeatKey);
     return { ...heartbeatKey, resourceVersion };
+  }
+
+  /** As an action names it that is decided upon now. */
+  attachment() {
+    const found = this.metadata('volumeattachments', attachmentKey);
+    const { uid = '', resourceVersion = '', finalizers = [], annotations = {} } = found;
+    const nodeId = annotations[nodeIdAnnotation] ?? '';
+    return { ...attachmentKey, uid, resourceVersion, finalizers, nodeId };
   }
 
   /** The agent, or the kubelet, renews. */
@@ -243,11 +252,9 @@ export function actionFor(kind: ActionKind, world: StoreWorld): Action {
   const node = 'n1';
   const heartbeat = world.heartbeat();
   const pod = { ...podKey, uid: world.uid('pods', podKey) };
-  const attachmentUid = world.uid('volumeattachments', attachmentKey);
-  const attachment = attachmentKey.name;
+  const attachment = world.attachment();
   const nodeUid = world.uid('nodes', nodeKey);
-  const target = { name: attachment, uid: attachmentUid };
-  const held = { node, attachment, attachmentUid, heartbeat, epoch };
+  const held = { node, attachment, heartbeat, epoch };
   const kubelet = world.body('leases', kubeletKey)?.spec as { renewTime?: string } | undefined;
   switch (kind) {
     case 'BeginEpisode':
@@ -281,9 +288,9 @@ export function actionFor(kind: ActionKind, world: StoreWorld): Action {
     case 'Hold':
       return action(kind, '', held);
     case 'UndoHold':
-      return action(kind, '', { node, attachment: target, heartbeat, pv: 'pv-web-0' });
+      return action(kind, '', { node, attachment, heartbeat, pv: 'pv-web-0' });
     case 'VerifyRevoked': {
-      const asked = [{ handle: 'vol-web-0', nodeId: 'id-n1', uid: attachmentUid }];
+      const asked = [{ handle: 'vol-web-0', nodeId: 'id-n1', uid: attachment.uid }];
       const knownNodeIds = new Set(['id-n1', 'id-n2']);
       return action(kind, '', { node, epoch, knownNodeIds, volumes: asked });
     }
@@ -292,7 +299,7 @@ export function actionFor(kind: ActionKind, world: StoreWorld): Action {
     case 'EndPod':
       return action(kind, '', { node, pod, heartbeat, epoch, graceMs: 5_000, troubled: [] });
     case 'Evict':
-      return action(kind, '', { node, pod, heartbeat, epoch, holds: [target] });
+      return action(kind, '', { node, pod, heartbeat, epoch, holds: [attachment] });
     case 'DropHold':
       return action(kind, '', held);
   }

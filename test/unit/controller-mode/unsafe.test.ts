@@ -67,7 +67,9 @@ describe('where a person insists to move without a fence', () => {
 
   it('what the attacher never touches is held without it', () => {
     const world = moving(bare, unsafe);
-    expect(world.wanted('Hold')).toMatchObject([{ attachment: 'va-web-0-n1', bare: true }]);
+    expect(world.wanted('Hold')).toMatchObject([
+      { attachment: { name: 'va-web-0-n1' }, bare: true },
+    ]);
     expect(world.wanted('Evict')).toEqual([]);
     world.stage('web-0', 'n1', 'held');
     expect(world.steps()).toEqual([evict, 'UpdateRecord Fenced']);

@@ -176,7 +176,6 @@ export function stepOf(action: Action): string {
       return `${action.kind} ${action.taint.key.split('/')[0]}`;
     case 'Hold':
     case 'DropHold':
-      return `${action.kind} ${action.attachment}`;
     case 'UndoHold':
       return `${action.kind} ${action.attachment.name}`;
     case 'MarkPod':

@@ -111,7 +111,9 @@ async function requestsOfWatches(): Promise<HttpRequest[]> {
   const transport = {
     request: (request: HttpRequest) => {
       requests.push(request);
-      return Promise.resolve(answer(200, { metadata: { resourceVersion: '1' }, items: [] }));
+      return Promise.resolve(
+        answer(200, { metadata: { resourceVersion: '1', nodeId: 'id' }, items: [] }),
+      );
     },
     stream: (request: HttpRequest, handlers: StreamHandlers) => {
       requests.push(request);
@@ -161,7 +163,9 @@ const record: FenceRecord = {
 const pod = { namespace: 'shop', name: 'mysql-0', uid: 'u' };
 const intent = { epoch, node: 'worker', uid: 'u', volumes: record.volumes };
 const common = { key: '', scope: 'worker', exclusive: false, node: 'worker' } as const;
-const attachment = { attachment: 'csi-1', attachmentUid: 'u', heartbeat, epoch } as const;
+const version = { name: 'csi-1', uid: 'u', resourceVersion: '1', nodeId: 'id' };
+const free = { ...version, finalizers: [attacherFinalizer(driver)] };
+const held = { ...version, finalizers: [holdFinalizer] };
 const taint = { key: 'k', value: '' };
 
 /** One action of each kind; the type asks for a new line when there is a new kind. */
@@ -184,7 +188,7 @@ const actions: { readonly [Kind in ActionKind]: ActionOf<Kind> } = {
   UnmarkPod: { ...common, kind: 'UnmarkPod', pod, heartbeat, epoch },
   SetTaint: { ...common, kind: 'SetTaint', nodeUid: 'u', taint, record: { heartbeat, epoch } },
   ClearTaint: { ...common, kind: 'ClearTaint', nodeUid: 'u', taint },
-  Hold: { ...common, ...attachment, kind: 'Hold' },
+  Hold: { ...common, kind: 'Hold', attachment: free, heartbeat, epoch },
   VerifyRevoked: {
     ...common,
     kind: 'VerifyRevoked',
@@ -210,7 +214,7 @@ const actions: { readonly [Kind in ActionKind]: ActionOf<Kind> } = {
     epoch,
     holds: [{ name: 'csi-1', uid: 'u' }],
   },
-  DropHold: { ...common, ...attachment, kind: 'DropHold' },
+  DropHold: { ...common, kind: 'DropHold', attachment: held, heartbeat, epoch },
   UndoHold: {
     ...common,
     kind: 'UndoHold',
@@ -316,7 +320,10 @@ async function requestsOfLeaderElection(): Promise<HttpRequest[]> {
     perform: async (effect) => {
       requests.push(await sent(effect));
       const status = statuses.shift() ?? 200;
-      const body = { metadata: { resourceVersion: '1' }, spec: { holderIdentity: 'us' } };
+      const body = {
+        metadata: { resourceVersion: '1', nodeId: 'id' },
+        spec: { holderIdentity: 'us' },
+      };
       return { target: 'kubernetes', status, body };
     },
     namespace: driverNamespace,
