@@ -104,7 +104,7 @@ export function restartSuite(open: () => Promise<Restartable>): void {
       const uid = object?.metadata.uid;
       const finalizers = [...(object?.metadata.finalizers ?? []), holdFinalizer];
       await api.patch('volumeattachments', { name: attachment }, { metadata: { finalizers } });
-      await api.delete('volumeattachments', { name: attachment }, { uid });
+      await api.delete('volumeattachments', { name: attachment }, { uid, gracePeriodSeconds: 0 });
       await until(held, 'rst-dead', 'attachment old: let go by the attacher');
       await restartControllers();
       await sleep(15_000);

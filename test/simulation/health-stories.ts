@@ -34,9 +34,11 @@ export interface HealthStory {
   readonly before?: (array: SimArray) => void;
   /** So long before it begins nobody asks the storage of his own accord any more. */
   readonly unaskedMs?: number;
-  /** What it needs: at least so many nodes, and two pods that share a volume. */
+  /** What it needs: these nodes, and two pods with one volume, beside what else runs. */
   readonly nodes?: readonly string[];
   readonly twins?: true;
+  /** Two pods with a volume each, and nothing else. */
+  readonly pair?: true;
   /** Answers of which volumes the users must move; undefined: nothing may be begun. */
   readonly begin: (what: Case) => readonly string[] | undefined;
 }
@@ -96,11 +98,13 @@ export const healthStories: readonly HealthStory[] = [
   },
   {
     ...staying('another node has the same, too', all, ({ world, array, prng }) => {
-      const [one, two] = world.machines.filter((each) => handlesOn(each, array).includes(common));
+      const [one, two] = world.machines.filter((each) =>
+        handlesOn(each, array).includes(twinVolume),
+      );
       if (one === undefined || two === undefined) return;
-      tell(one, 'Inaccessible', [common]);
+      tell(one, 'Inaccessible', [twinVolume]);
       // Who is left alone with it then has not had it for long enough.
-      tell(two, 'Inaccessible', [common], prng.between(40_000, troubleMs));
+      tell(two, 'Inaccessible', [twinVolume], prng.between(40_000, troubleMs));
     }),
     nodes: ['a', 'b', 'c', 'd', 'e', 'f'],
     twins: true,
@@ -135,13 +139,22 @@ export const healthStories: readonly HealthStory[] = [
     array.managementIsOut = true;
     tell(machine, 'Inaccessible', handlesOn(machine, array));
   }),
-  staying('no other node is heard, and the storage tells nothing', ['none'], (what) => {
-    const { world, machine, array } = what;
-    for (const other of world.machines) {
-      if (other !== machine) other.killAgent(array.name, stayMs + 1_000);
-    }
-    tell(machine, 'Inaccessible', handlesOn(machine, array));
-  }),
+  {
+    ...staying(
+      'who else has volumes is not heard, and the storage tells nothing',
+      ['none'],
+      (of) => {
+        const { world, machine, array } = of;
+        const others = world.machines.filter((one) => handlesOn(one, array).length > 0);
+        for (const one of others) if (one !== machine) one.killAgent(array.name, 2 * stayMs);
+        // What it said before it fell silent is no view any more.
+        world.run(15_000);
+        tell(machine, 'Inaccessible', handlesOn(machine, array));
+      },
+    ),
+    nodes: ['a', 'b', 'c', 'd'],
+    pair: true,
+  },
 ];
 
 function staying(
@@ -159,14 +172,19 @@ function staying(
   };
 }
 
-const common = 'vol-twins';
+const twinVolume = 'vol-twins';
 
-/** A workload of its own that a story needs. */
-export function ownWorkloads({ twins }: HealthStory, driver: string): readonly WorkloadPlan[] {
-  if (twins === undefined) return [];
+/** What runs in a story: what was drawn, and what it needs. */
+export function workloadsOf(
+  { twins, pair }: HealthStory,
+  driver: string,
+  drawn: readonly WorkloadPlan[],
+): readonly WorkloadPlan[] {
+  const two = { labelled: true, movable: true, replicas: 2 } as const;
+  if (pair) return [{ ...two, kind: 'statefulsets', name: 'pair', drivers: [driver] }];
+  if (twins === undefined) return drawn;
   const claim = { driver, claim: 'twins', shared: true };
-  const kind = 'deployments';
-  return [{ kind, name: 'twins', replicas: 2, labelled: true, movable: true, drivers: [], claim }];
+  return [...drawn, { ...two, kind: 'deployments', name: 'twins', drivers: [], claim }];
 }
 
 /** Plays it on a node with something at stake; says by the checkers what came out wrong. */

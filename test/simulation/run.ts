@@ -3,12 +3,7 @@ import { engageCaretaker } from './caretaker.ts';
 import { areFenced, lateDriver, listingDriver, plainDriver, planDrivers } from './drivers.ts';
 import type { Kill } from './checkers.ts';
 import { inject, planFaults, type PlannedFault } from './faults.ts';
-import {
-  type HealthStory,
-  healthStories,
-  ownWorkloads,
-  playHealthStory,
-} from './health-stories.ts';
+import { type HealthStory, healthStories, workloadsOf, playHealthStory } from './health-stories.ts';
 import { Prng } from './prng.ts';
 import { planWorkloads, type WorkloadPlan } from './workloads.ts';
 import { World, type WorldPlan } from './world.ts';
@@ -91,8 +86,8 @@ function planWorld(prng: Prng, oneDeath: boolean, story?: HealthStory): WorldPla
   const fitting = simple.filter(({ array }) => story?.with.includes(array.health) ?? true);
   const drivers = oneDeath ? [prng.pick(fitting)] : planDrivers(prng);
   const names = drivers.map(({ name }) => name);
-  const own = story === undefined ? [] : ownWorkloads(story, names[0] ?? '');
-  const workloads = [...planWorkloads(prng, names, nodes), ...own];
+  const drawn = planWorkloads(prng, names, nodes);
+  const workloads = story === undefined ? drawn : workloadsOf(story, names[0] ?? '', drawn);
   if (oneDeath) {
     const latency = { lowMs: 0, highMs: 40 };
     return { nodes, drivers, workloads, latency, watchLagMs: 500, dawdles: 0, clockError: 0.01 };
