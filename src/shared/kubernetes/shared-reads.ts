@@ -1,12 +1,16 @@
 import type { HttpReply, HttpRequest } from './http-message.ts';
 import type { Transport } from './transport.ts';
 
+/** Less than the difference of two ranks. */
+const behindWrites = 0.5;
+
 type Requests = Pick<Transport, 'request'>;
 
 /**
  * Lets those who want to read the same object at the same time share one GET. Before each step of
  * an episode the fence record is read, once per pod and volume: of a hundred such reads that wait
- * for the rate limit together, all but one would only hold back the writes behind them.
+ * for the rate limit together, all but one would only hold back the writes behind them. So the
+ * writes of the same rank go first, and while they do the next reads meet.
  *
  * It stays a consistent read for each of them: only a GET that has not left yet is shared, so its
  * answer is younger than every question. A request that has left is never joined. All get the one
@@ -36,7 +40,8 @@ export class SharedReads implements Requests {
       // Those who ask in the same breath share even when there is no limit to wait for.
       await Promise.resolve();
       try {
-        return await this.#transport.request({ ...request, onSend: close });
+        const rank = (request.rank ?? 0) + behindWrites;
+        return await this.#transport.request({ ...request, rank, onSend: close });
       } finally {
         // Held back until the deadline, it never left.
         close();

@@ -98,6 +98,17 @@ describe('SharedReads', () => {
     expect(asked).toHaveLength(2);
   });
 
+  it('lets the writes of the same rank go first, and those of the next one not', async () => {
+    const store = new Store();
+    await using api = await serve((call) => store.answer(call));
+    const reads = new SharedReads(api.transport({ limit: { perSecond: 20, burst: 1 } }));
+    await reads.request(write);
+    const read = reads.request(lease);
+    await flushPromises();
+    await Promise.all([reads.request({ ...write, rank: 1 }), reads.request(write), read]);
+    expect(api.calls.map(({ method }) => method)).toEqual(['PATCH', 'PATCH', 'GET', 'PATCH']);
+  });
+
   it('shares no write, no list and no read of another object', async () => {
     const store = new Store();
     await using api = await serve((call) => store.answer(call));
