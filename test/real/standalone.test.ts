@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { heartbeatLease, reportAnnotation } from '../../src/shared/names.ts';
 import { decodeNodeReport, type NodeReport } from '../../src/shared/record.ts';
 import { eventually } from '../machine/eventually.ts';
-import { driverName, driverNamespace } from './installation.ts';
+import { driverName, driverNamespace, standaloneName } from './installation.ts';
 import { labelled, RealStage } from './real-stage.ts';
 
 const [a, b] = ['worker-a', 'worker-b'] as const;
@@ -68,6 +68,7 @@ describe('the agents in a DaemonSet of their own', () => {
     await stage.event({ kind: 'Node', name: a, reason: 'NodeReleased' });
   }, 300_000);
 
+  const tolerations = '/spec/template/spec/tolerations';
   const container = '/spec/template/spec/containers/0';
 
   describe('need what they are shipped with:', () => {
@@ -101,6 +102,27 @@ describe('the agents in a DaemonSet of their own', () => {
         await sleep(kubeletToldMs);
         expect(reportOf(a)?.kubelet).toBe('ok');
       });
+    }, 300_000);
+
+    it('tolerations, or a taint takes the agent from its node', async () => {
+      const agents = (): number =>
+        stage.bed.watch
+          .all('pods')
+          .filter(
+            ({ metadata, spec }) => metadata.name.startsWith(standaloneName) && spec.nodeName === a,
+          ).length;
+      const taint = async (change: string): Promise<unknown> =>
+        stage.bed.cluster.kubectl(['taint', 'node', a, `example.com/any${change}`]);
+      await stage.installation.again();
+      await taint('=:NoExecute');
+      await reports({ driver: 'ok' });
+      expect(agents()).toBe(1);
+      await taint('-');
+      await stage.installation.ready();
+      await stage.installation.changeAgents({ op: 'remove', path: tolerations });
+      await taint('=:NoExecute');
+      await eventually(() => agents() === 0, { what: 'no agent there', withinMs: 60_000 });
+      await taint('-');
     }, 300_000);
 
     it('mounts as they come and go, or no machine can attest that it is clean', async () => {
