@@ -20,6 +20,7 @@ import {
   standingRecord,
   updateRecord,
 } from './write-record.ts';
+import { setCondition } from './write-condition.ts';
 import { clearTaint, setTaint } from './write-taint.ts';
 
 /** Values that an action needs from outside. */
@@ -49,6 +50,8 @@ export function act(action: Action, context: ActContext): Performance {
       return hold(action, context);
     case 'VerifyRevoked':
       return verifyRevoked(action);
+    case 'SetCondition':
+      return setCondition(action, context.wallTime);
     case 'ConfirmHealth':
       return confirmHealth(action, context);
     case 'EndPod':

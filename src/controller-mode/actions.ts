@@ -24,6 +24,14 @@ export interface SeenAttachment extends AttachmentTarget {
   readonly nodeId: string;
 }
 
+/** A condition of a Node, without its times. */
+export interface NodeCondition {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+}
+
 /** A Lease as it was when we decided; '' as resourceVersion: there was none. */
 export interface LeaseTarget {
   readonly namespace: string;
@@ -128,6 +136,12 @@ export type Action = KeyedAction & { readonly node: string } & (
           readonly uid: string;
         }[];
       }
+    /** Writes a condition of ours into the status of a Node. */
+    | {
+        readonly kind: 'SetCondition';
+        readonly nodeUid: string;
+        readonly condition: NodeCondition;
+      }
     /** Asks the storage whether this volume, which a node cannot use, is well. */
     | { readonly kind: 'ConfirmHealth'; readonly handle: string }
     /**
@@ -179,6 +193,7 @@ const ranks: Readonly<Record<ActionKind, number>> = {
   Hold: 3,
   UndoHold: 3,
   MarkPod: 3,
+  SetCondition: 4,
   ConfirmHealth: 4,
   UnmarkPod: 4,
 };

@@ -36,18 +36,18 @@ export function keepFromBrokenNodes(
   }
 }
 
-function countDown(verdicts: ReadonlyMap<string, Verdict>): number {
+export function countDown(verdicts: ReadonlyMap<string, Verdict>): number {
   let down = 0;
   for (const verdict of verdicts.values()) if (isDown(verdict)) down += 1;
   return down;
 }
 
-function isDown({ kind, reason }: Verdict): boolean {
+export function isDown({ kind, reason }: Verdict): boolean {
   return kind === 'DriverDown' || (kind === 'StorageLost' && reason === 'storage-unreachable');
 }
 
 /** A person has said that nothing is to be done, for all nodes or for this one. */
-function isStill(state: State, node: NodeView): boolean {
+export function isStill(state: State, node: NodeView): boolean {
   const switches = [
     ['paused', pausedAnnotation],
     ['dry-run', dryRunAnnotation],

@@ -232,6 +232,7 @@ function policyOf(config: Config, driver: string): Policy {
     timeoutMs: config.timeoutMs,
     maxLostNodes: config.maxLostNodes,
     dryRun: config.dryRun,
+    nodeCondition: config.nodeCondition,
     namespaces: config.namespaces,
     fence: fencePolicy(config.fence, driver, config.unsafeMoveWithoutFence),
     leaderElection: config.leaderElection,

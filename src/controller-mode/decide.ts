@@ -11,6 +11,7 @@ import { failover } from './failover.ts';
 import { staleAt, staleView } from './freshness.ts';
 import { type Situation, stormHold } from './guards.ts';
 import { hold } from './hold.ts';
+import { writeConditions } from './node-condition.ts';
 import { type Failure, nodeFenced, nodeVerdict, podNotMoved } from './notices.ts';
 import { clearOutOfService, ownOutOfService } from './out-of-service.ts';
 import { tellProgress } from './progress.ts';
@@ -61,6 +62,7 @@ export function decide(state: State, now: Instant): Decision<Action> {
   wanted.wakeAt.push(staleAt(state));
   unmarkStrayPods(state, records, wanted);
   keepFromBrokenNodes(state, verdicts, wanted);
+  writeConditions(state, verdicts, { now, storm }, wanted);
   return decision(wanted, now);
 }
 

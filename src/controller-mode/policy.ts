@@ -16,6 +16,8 @@ export interface Policy {
   readonly timeoutMs: number;
   readonly maxLostNodes: { readonly percent: number } | { readonly count: number };
   readonly dryRun: boolean;
+  /** Whether nodes get a condition of ours. */
+  readonly nodeCondition: boolean;
   /** Pods elsewhere are not moved; empty: wherever they are. */
   readonly namespaces: readonly string[];
   readonly fence: FencePolicy;

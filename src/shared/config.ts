@@ -40,6 +40,7 @@ export interface Config {
   readonly cooldownMs: number;
   readonly gracefulTimeoutMs: number;
   readonly dryRun: boolean;
+  readonly nodeCondition: boolean;
   /** Deadline of one call to the CSI driver. */
   readonly timeoutMs: number;
   /** Empty: the service account of the pod. */

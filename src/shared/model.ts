@@ -34,6 +34,8 @@ export interface NodeView extends ObjectView {
   /** Unique volume names, `kubernetes.io/csi/<driver>^<handle>` for CSI. */
   readonly volumesInUse: readonly string[];
   readonly volumesAttached: readonly string[];
+  /** Ours only, by type `storage.csi-failover.io/…`: status and reason, with a blank between. */
+  readonly conditions?: Readonly<Record<string, string>>;
 }
 
 export interface Toleration {

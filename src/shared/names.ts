@@ -40,6 +40,11 @@ export function unavailableTaint(driver: string): string {
   return `unavailable.${domain}/${driver}`;
 }
 
+/** Condition of nodes, where it is wanted: whether the driver's volumes can be used there. */
+export function storageCondition(driver: string): string {
+  return `storage.${domain}/${driver}`;
+}
+
 /** Kubernetes' own (KEP-2268); ours is told from others' by its value. */
 export const outOfServiceTaint = 'node.kubernetes.io/out-of-service';
 

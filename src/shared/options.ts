@@ -140,6 +140,11 @@ export const optionGroups = {
       byDefault: 'false',
       help: 'Decide and tell, but touch nothing.',
     },
+    'node-condition': {
+      kind: 'boolean',
+      byDefault: 'false',
+      help: 'Nodes get condition storage.csi-failover.io/<driver>. Needs a right of its own.',
+    },
     timeout: {
       kind: 'duration',
       byDefault: '15s',

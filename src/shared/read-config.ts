@@ -90,6 +90,7 @@ function assemble(read: Reading, { environment, readFile }: Surroundings): Confi
     cooldownMs: read.one('cooldown', duration, 0),
     gracefulTimeoutMs: read.one('graceful-timeout', duration, 0),
     dryRun: read.one('dry-run', boolean, false),
+    nodeCondition: read.one('node-condition', boolean, false),
     timeoutMs: read.one('timeout', duration, 0),
     kubeconfig: read.one('kubeconfig', file, ''),
     kubeApiQps: read.one('kube-api-qps', rate, 1),

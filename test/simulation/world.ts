@@ -261,6 +261,7 @@ export class World {
       timeoutMs: 15_000,
       maxLostNodes: { percent: 30 },
       dryRun: false,
+      nodeCondition: false,
       namespaces: [],
       fence: plan.fence,
       leaderElection: true,

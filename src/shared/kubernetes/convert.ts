@@ -19,7 +19,7 @@ import type {
   SwitchView,
   Taint,
 } from '../model.ts';
-import { domain, nodeIdAnnotation } from '../names.ts';
+import { domain, nodeIdAnnotation, storageCondition } from '../names.ts';
 import { claimHealth, unreachableStorage } from './convert-health.ts';
 import { interned, listIn, numberIn, objectIn, textIn, textMapIn, textsIn } from './json-reader.ts';
 
@@ -68,7 +68,20 @@ export function nodeView(json: JsonObject): NodeView {
     volumesAttached: listIn(status.volumesAttached)
       .map((volume) => textIn(objectIn(volume).name))
       .filter((name) => name !== ''),
+    ...ownConditions(status),
   };
+}
+
+function ownConditions(status: JsonObject): Pick<NodeView, 'conditions'> {
+  const own = listIn(status.conditions)
+    .map(objectIn)
+    .filter(({ type }) => textIn(type).startsWith(storageCondition('')));
+  if (own.length === 0) return {};
+  const conditions = own.map(
+    ({ type, status: word, reason }) =>
+      [textIn(type), `${textIn(word)} ${textIn(reason)}`] as const,
+  );
+  return { conditions: Object.fromEntries(conditions) };
 }
 
 /** What is not clearly True or False is Unknown, as for the node lifecycle controller. */

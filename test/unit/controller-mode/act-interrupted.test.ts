@@ -14,6 +14,7 @@ const settings: Readonly<Record<ActionKind, [requests: number, set: (w: StoreWor
   Hold: [4, (w) => begun(w, 'Intent')],
   UndoHold: [3, (w) => w.hold('begun')],
   VerifyRevoked: [1, (w) => begun(w, 'Fenced')],
+  SetCondition: [2, () => undefined],
   ConfirmHealth: [1, () => undefined],
   EndPod: [3, (w) => begun(w, 'Intent')],
   Evict: [

@@ -10,6 +10,7 @@ import {
   holdFinalizer,
   intentAnnotation,
   nodeIdAnnotation,
+  storageCondition,
 } from '../../../src/shared/names.ts';
 import type { Outcome } from '../../../src/shared/outcome.ts';
 import {
@@ -293,6 +294,11 @@ export function actionFor(kind: ActionKind, world: StoreWorld): Action {
       const asked = [{ handle: 'vol-web-0', nodeId: 'id-n1', uid: attachment.uid }];
       const knownNodeIds = new Set(['id-n1', 'id-n2']);
       return action(kind, '', { node, epoch, knownNodeIds, volumes: asked });
+    }
+    case 'SetCondition': {
+      const type = storageCondition(driver);
+      const condition = { type, status: 'False', reason: 'DriverDown', message: '' } as const;
+      return action(kind, '', { node, nodeUid, condition });
     }
     case 'ConfirmHealth':
       return action(kind, '', { node, handle: 'vol-web-0' });

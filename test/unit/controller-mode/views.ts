@@ -35,6 +35,7 @@ export const policy: Policy = {
   timeoutMs: 15_000,
   maxLostNodes: { percent: 30 },
   dryRun: false,
+  nodeCondition: false,
   namespaces: [],
   fence: { kind: 'unpublish', claim: 'The array takes it away.' },
   leaderElection: true,
@@ -185,6 +186,8 @@ export function stepOf(action: Action): string {
       return `${action.kind} ${keyOf(action.pod)}`;
     case 'UpdateRecord':
       return `${action.kind} ${action.record.phase}`;
+    case 'SetCondition':
+      return `${action.kind} ${action.node} ${action.condition.status}`;
     case 'ConfirmHealth':
       return `${action.kind} ${action.handle}`;
     case 'BeginEpisode':

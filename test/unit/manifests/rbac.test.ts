@@ -1,10 +1,11 @@
 import { globSync, readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { allows, grants, isBinding, objects, roleOf, textOf } from './grants.ts';
-import { base } from './manifest.ts';
+import { base, readManifests } from './manifest.ts';
 import {
   type Access,
   accessOfActuator,
+  accessOfCondition,
   accessOfNode,
   accessOfObserver,
   driverNamespace,
@@ -45,6 +46,22 @@ describe('the rights of an agent', () => {
     const granted = grants().filter(({ subject }) => subject === 'csi-failover-node');
     const places = new Set(granted.map(({ resource, namespace }) => `${resource} ${namespace}`));
     expect([...places]).toEqual([`leases ${driverNamespace}`]);
+  });
+});
+
+describe('the component for --node-condition', () => {
+  const [role, binding] = readManifests('manifests/components/node-condition/access.yaml');
+
+  it('allows the controller what the condition needs, and nothing else', async () => {
+    const asked = (await accessOfCondition()).map(
+      ({ verb, group, resource }) => `${verb} ${group}/${resource}`,
+    );
+    expect([...new Set(asked)]).toEqual(['patch /nodes/status']);
+    const rule = { apiGroups: [''], resources: ['nodes/status'], verbs: ['patch'] };
+    expect(role?.rules).toEqual([rule]);
+    expect(binding?.roleRef?.name).toBe(role?.metadata.name);
+    const account = { kind: 'ServiceAccount', name: 'csi-failover-controller' };
+    expect(binding?.subjects).toEqual([account]);
   });
 });
 

@@ -82,7 +82,20 @@ export async function accessOfObserver(): Promise<readonly Access[]> {
 
 /** Controller mode, as far as it acts. */
 export async function accessOfActuator(): Promise<readonly Access[]> {
+  return (await accessOfActions()).filter((access) => !isOfCondition(access));
+}
+
+/** What only `--node-condition` makes it ask for. */
+export async function accessOfCondition(): Promise<readonly Access[]> {
+  return (await accessOfActions()).filter(isOfCondition);
+}
+
+async function accessOfActions(): Promise<readonly Access[]> {
   return (await requestsOfActions()).map(accessOf);
+}
+
+function isOfCondition({ resource }: Access): boolean {
+  return resource === 'nodes/status';
 }
 
 /** Creates the Lease, renews it, and reads it again after a lost race. */
@@ -195,6 +208,12 @@ const actions: { readonly [Kind in ActionKind]: ActionOf<Kind> } = {
     epoch,
     knownNodeIds: new Set(),
     volumes: [],
+  },
+  SetCondition: {
+    ...common,
+    kind: 'SetCondition',
+    nodeUid: 'u',
+    condition: { type: 't', status: 'True', reason: 'r', message: '' },
   },
   ConfirmHealth: { ...common, kind: 'ConfirmHealth', handle: 'h' },
   EndPod: {

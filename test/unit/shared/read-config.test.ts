@@ -56,6 +56,7 @@ describe('defaults', () => {
       cooldownMs: 300_000,
       gracefulTimeoutMs: 5000,
       dryRun: false,
+      nodeCondition: false,
       namespaces: [],
       timeoutMs: 15_000,
       kubeconfig: '',
