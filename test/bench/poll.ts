@@ -11,13 +11,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HealthSource } from '../../src/controller-mode/health-source.ts';
 import { CsiConnection } from '../../src/shared/csi/connection.ts';
 import { CsiController } from '../../src/shared/csi/controller.ts';
-import { createMetrics } from '../../src/shared/metrics.ts';
 import { systemClock } from '../../src/shared/system-clock.ts';
+import { controllerPoller } from '../driver/poll-health.ts';
 import { startDriver } from '../driver/start-driver.ts';
-import { silentLog } from '../silent-log.ts';
 
 const count = 10_000;
 /** What the API of an array takes to answer for one volume; a listing is one such answer. */
@@ -114,23 +112,13 @@ async function against(
 async function ours(csi: CsiController): Promise<void> {
   const heard = new Set<string>();
   const { promise, resolve } = Promise.withResolvers<void>();
-  const source = new HealthSource({
-    csi,
-    shell: {
-      clock: systemClock,
-      random: Math.random,
-      log: silentLog,
-      metrics: createMetrics({ version: '', mode: '', startedAt: 0 }),
-    },
+  const source = controllerPoller(csi, handles, {
     post: (fact) => {
       if (fact.kind === 'HealthListed') for (const handle of fact.volumes.keys()) heard.add(handle);
       if (fact.kind === 'HealthRead') heard.add(fact.handle);
       if (heard.size === count) resolve();
     },
     intervalMs: 3_600_000,
-    isLeading: () => true,
-    bound: () => handles,
-    troubled: () => [],
   });
   source.start();
   await promise;

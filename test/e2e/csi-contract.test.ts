@@ -10,6 +10,7 @@ import { readNodeCapabilities, readNodeId } from '../../src/shared/csi/node.ts';
 import { systemClock } from '../../src/shared/system-clock.ts';
 import { startArray } from '../array/start-array.ts';
 import { type Binaries, ensureBinaries } from '../cluster/binaries.ts';
+import { pollController, pollNode } from '../driver/poll-health.ts';
 import { startDriver } from '../driver/start-driver.ts';
 import { eventually } from '../machine/eventually.ts';
 import { ManagedProcess } from '../machine/process.ts';
@@ -150,6 +151,22 @@ describe('the product’s CSI client', () => {
       kind: 'Failed',
       code: 'NOT_FOUND',
     });
+  });
+
+  it('polls its health from the controller’s side, and errors are no health', async () => {
+    const controller = new CsiController({ connection, clock: systemClock, deadlineMs });
+    using poll = pollController(controller, ['1', '2', 'unknown']);
+    await eventually(() => poll.words.get('unknown') === 'absent', { what: 'all to be asked' });
+    expect([poll.words.get('1'), poll.words.get('2')]).toEqual(['Healthy', 'Healthy']);
+  });
+
+  it('polls its health from the node’s side; a volume that is not there is not bad', async () => {
+    using poll = pollNode(connection, ['1']);
+    await eventually(() => poll.words.has('failed'), { what: 'it to be asked' });
+    // It is not published at this path, and the mock says so by an error beside its condition.
+    expect(poll.words.get('failed')).toBe('NOT_FOUND');
+    expect(poll.words.get('offered')).toBe('true');
+    expect(poll.words.has('1')).toBe(false);
   });
 
   it('notices when the driver is gone and when it is back', async () => {

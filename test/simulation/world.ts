@@ -1,5 +1,6 @@
 /** One world: the model of Kubernetes, machines, instances of ours, arrays, and who watches them. */
 import type { Policy } from '../../src/controller-mode/policy.ts';
+import { defaultPolicy } from '../default-policy.ts';
 import { ControlPlane } from '../model/control-plane.ts';
 import { Store } from '../model/store.ts';
 import { Api } from './api.ts';
@@ -252,19 +253,8 @@ export class World {
     const policy: Policy = {
       driver: plan.name,
       namespace: 'default',
-      heartbeatIntervalMs: 2_000,
-      lostAfterMs: 10_000,
-      kubeletLostAfterMs: 30_000,
-      unhealthyAfterMs: 30_000,
-      gracefulTimeoutMs: 5_000,
-      cooldownMs: 300_000,
-      timeoutMs: 15_000,
-      maxLostNodes: { percent: 30 },
-      dryRun: false,
-      nodeCondition: false,
-      namespaces: [],
+      ...defaultPolicy,
       fence: plan.fence,
-      leaderElection: true,
       ...this.plan.policy,
     };
     const array = this.array(plan.name);

@@ -1,50 +1,19 @@
 /** The source of health facts against a driver over real gRPC, in every way that it can be asked. */
 import { describe, expect, it } from '@jest/globals';
-import type { HealthFact } from '../../../src/controller-mode/facts.ts';
-import { HealthSource } from '../../../src/controller-mode/health-source.ts';
-import type { CsiController } from '../../../src/shared/csi/controller.ts';
-import { createMetrics } from '../../../src/shared/metrics.ts';
 import { systemClock } from '../../../src/shared/system-clock.ts';
 import { startArray } from '../../array/start-array.ts';
+import { type Polled, pollController } from '../../driver/poll-health.ts';
 import { eventually } from '../../machine/eventually.ts';
-import { silentLog } from '../../silent-log.ts';
 import { scratch } from '../shared/csi/scratch-driver.ts';
 
-/** What the facts so far come to, by handle; failures under `failed`. */
-function polled(csi: CsiController, bound: readonly string[]) {
-  const words = new Map<string, string>();
-  const post = (fact: HealthFact): void => {
-    if (fact.kind === 'HealthListed') {
-      for (const [handle, { status }] of fact.volumes) words.set(handle, status);
-    } else if (fact.kind === 'HealthRead') {
-      words.set(fact.handle, fact.health?.status ?? 'absent');
-    } else words.set('failed', fact.code);
-  };
-  const source = new HealthSource({
-    csi,
-    shell: {
-      clock: systemClock,
-      random: Math.random,
-      log: silentLog,
-      metrics: createMetrics({ version: '', mode: '', startedAt: 0 }),
-    },
-    post,
-    intervalMs: 100,
-    isLeading: () => true,
-    bound: () => bound,
-    troubled: () => [],
-  });
-  source.start();
-  return {
-    words,
-    async become(expected: Record<string, string>) {
-      await eventually(
-        () => Object.entries(expected).every(([handle, word]) => words.get(handle) === word),
-        { what: `words ${JSON.stringify(expected)}, not ${JSON.stringify([...words])}` },
-      );
-    },
-    [Symbol.dispose]: () => source.stop(),
-  };
+async function become(
+  { words }: Polled,
+  expected: Readonly<Record<string, string>>,
+): Promise<void> {
+  await eventually(
+    () => Object.entries(expected).every(([handle, word]) => words.get(handle) === word),
+    { what: `words ${JSON.stringify(expected)}, not ${JSON.stringify([...words])}` },
+  );
 }
 
 describe.each<readonly [string, readonly string[], string]>([
@@ -66,14 +35,14 @@ describe.each<readonly [string, readonly string[], string]>([
     array.setVolumeState('b', 'offline');
     await using s = scratch();
     await s.driver({ capabilities, arrayAdmin: storage.adminAddress });
-    using poll = polled(s.controllerWith(5_000), ['a', 'b']);
-    await poll.become({ a: 'Healthy', b: bad });
+    using poll = pollController(s.controllerWith(5_000), ['a', 'b']);
+    await become(poll, { a: 'Healthy', b: bad });
     array.management = 'down';
     await eventually(() => poll.words.has('failed'), { what: 'a failure' });
     expect([poll.words.get('a'), poll.words.get('b')]).toEqual(['Healthy', bad]);
     array.management = 'ok';
     array.setVolumeState('b', 'ok');
-    await poll.become({ a: 'Healthy', b: 'Healthy' });
+    await become(poll, { a: 'Healthy', b: 'Healthy' });
   }, 60_000);
 });
 
@@ -82,7 +51,7 @@ it.each([[[]], [['LIST_VOLUMES', 'GET_VOLUME']]])(
   async (capabilities) => {
     await using s = scratch();
     const driver = await s.driver({ capabilities });
-    using poll = polled(s.controller, ['a']);
+    using poll = pollController(s.controller, ['a']);
     await systemClock.sleep(500);
     expect(poll.words.size).toBe(0);
     expect(new Set(driver.calls)).toEqual(new Set(['ControllerGetCapabilities']));

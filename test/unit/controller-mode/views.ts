@@ -12,6 +12,7 @@ import {
   type View,
 } from '../../../src/shared/model.ts';
 import { attacherFinalizer, holdFinalizer } from '../../../src/shared/names.ts';
+import { defaultPolicy } from '../../default-policy.ts';
 import { encodeNodeReport, type NodeReport } from '../../../src/shared/record.ts';
 
 /** Objects as controller mode sees them, healthy unless told otherwise. */
@@ -26,19 +27,9 @@ export const epoch = '7';
 export const policy: Policy = {
   driver,
   namespace,
+  ...defaultPolicy,
   heartbeatIntervalMs: beatMs,
-  lostAfterMs: 10_000,
-  kubeletLostAfterMs: 30_000,
-  unhealthyAfterMs: 30_000,
-  gracefulTimeoutMs: 5_000,
-  cooldownMs: 300_000,
-  timeoutMs: 15_000,
-  maxLostNodes: { percent: 30 },
-  dryRun: false,
-  nodeCondition: false,
-  namespaces: [],
   fence: { kind: 'unpublish', claim: 'The array takes it away.' },
-  leaderElection: true,
 };
 
 export const sourceOf: Readonly<Record<Exclude<View['kind'], 'lease'>, SourceName>> = {
