@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { leaderLease } from '../../src/shared/names.ts';
 import { allows, type Grant, grants, textOf } from '../unit/manifests/grants.ts';
-import { type Access, driverNamespace } from '../unit/manifests/requests.ts';
+import { driverNamespace } from '../unit/manifests/actions.ts';
+import type { Access } from '../unit/manifests/requests.ts';
 import { usedRightsVariable } from './used-rights-variable.ts';
 
 /** Whose requests are looked at. */

@@ -13,7 +13,8 @@ import type { ApiAnswer, ApiClient } from '../machine/api-client.ts';
 import { eventually } from '../machine/eventually.ts';
 import { type AnyObject, kinds, type ResourceName } from '../model/objects.ts';
 import { silentLog } from '../silent-log.ts';
-import { type Access, accessOfActuator, driverNamespace } from '../unit/manifests/requests.ts';
+import { driverNamespace } from '../unit/manifests/actions.ts';
+import { type Access, accessOfActuator } from '../unit/manifests/requests.ts';
 import {
   agentAccount,
   apply,

@@ -6,7 +6,7 @@ import { leaderLease } from '../../../src/shared/names.ts';
 import { Audit, unusedRights } from '../../cluster/audit.ts';
 import { usedRightsVariable } from '../../cluster/used-rights-variable.ts';
 import { grants } from '../manifests/grants.ts';
-import { driverNamespace } from '../manifests/requests.ts';
+import { driverNamespace } from '../manifests/actions.ts';
 
 const audited = {
   driverName: 'audited.csi.test',

@@ -1,5 +1,6 @@
 import { base, type Manifest, objectsOf, type Rule } from './manifest.ts';
-import { type Access, driverNamespace } from './requests.ts';
+import { driverNamespace } from './actions.ts';
+import type { Access } from './requests.ts';
 
 export const objects = objectsOf(base);
 

@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { driverNamespace } from './actions.ts';
 import { allows, grants, isBinding, objects, roleOf, textOf } from './grants.ts';
 import { base, readManifests } from './manifest.ts';
 import {
@@ -8,7 +9,6 @@ import {
   accessOfCondition,
   accessOfNode,
   accessOfObserver,
-  driverNamespace,
 } from './requests.ts';
 
 const roles = [

@@ -16,7 +16,7 @@ import { optionGroups } from '../../../src/shared/options.ts';
 import { readConfig } from '../../../src/shared/read-config.ts';
 import { grants } from './grants.ts';
 import type { Container } from './manifest.ts';
-import { driverNamespace } from './requests.ts';
+import { driverNamespace } from './actions.ts';
 
 const readme = readFileSync('README.md', 'utf8');
 

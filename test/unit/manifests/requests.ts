@@ -4,12 +4,7 @@
  * A right that is missing in manifests/ and one that nobody needs both show by this.
  */
 import { act } from '../../../src/controller-mode/act.ts';
-import type {
-  Action,
-  ActionKind,
-  ActionOf,
-  LeaseTarget,
-} from '../../../src/controller-mode/actions.ts';
+import type { Action } from '../../../src/controller-mode/actions.ts';
 import { createReflectors } from '../../../src/controller-mode/sources.ts';
 import { createHeartbeat } from '../../../src/node-mode/act.ts';
 import type { Effect, JsonObject, KubernetesEffect, Reply } from '../../../src/shared/effect.ts';
@@ -33,6 +28,7 @@ import {
 } from '../../../src/shared/record.ts';
 import { FakeClock, flushPromises } from '../../fake-clock.ts';
 import { silentLog } from '../../silent-log.ts';
+import { actions, driver, driverNamespace, heartbeat, intent, record, taint } from './actions.ts';
 
 /** One right, as RBAC sees a request. `resource` carries the subresource: `pods/status`. */
 export interface Access {
@@ -43,9 +39,6 @@ export interface Access {
   /** Empty for a whole collection. */
   readonly name: string;
 }
-
-export const driver = 'test.csi-failover.io';
-export const driverNamespace = 'the-driver';
 
 /** How the API server reads a request (apiserver pkg/endpoints/request/requestinfo.go). */
 export function accessOf({ method, path, query = {} }: HttpRequest): Access {
@@ -156,92 +149,6 @@ async function requestsOfWatches(): Promise<HttpRequest[]> {
   for (const reflector of reflectors) reflector.stop();
   return requests;
 }
-
-const heartbeat: LeaseTarget = {
-  namespace: driverNamespace,
-  name: `${driver}.worker`,
-  resourceVersion: '5',
-};
-const epoch = '5';
-const record: FenceRecord = {
-  v: 1,
-  epoch,
-  episode: 'worker.5',
-  reason: 'Lost: node-silent',
-  since: '',
-  bootId: 'b',
-  phase: 'Intent',
-  volumes: [{ handle: 'h', pv: 'pv' }],
-};
-const pod = { namespace: 'shop', name: 'mysql-0', uid: 'u' };
-const intent = { epoch, node: 'worker', uid: 'u', volumes: record.volumes };
-const common = { key: '', scope: 'worker', exclusive: false, node: 'worker' } as const;
-const version = { name: 'csi-1', uid: 'u', resourceVersion: '1', nodeId: 'id' };
-const free = { ...version, finalizers: [attacherFinalizer(driver)] };
-const held = { ...version, finalizers: [holdFinalizer] };
-const taint = { key: 'k', value: '' };
-
-/** One action of each kind; the type asks for a new line when there is a new kind. */
-const actions: { readonly [Kind in ActionKind]: ActionOf<Kind> } = {
-  BeginEpisode: {
-    ...common,
-    kind: 'BeginEpisode',
-    driver,
-    heartbeat,
-    kubeletRenewTime: 't',
-    nodeUid: '',
-    reason: 'Gone: node-deleted',
-    bootId: 'b',
-    phase: 'Intent',
-    volumes: [],
-  },
-  UpdateRecord: { ...common, kind: 'UpdateRecord', heartbeat, record, from: record },
-  RemoveRecord: { ...common, kind: 'RemoveRecord', heartbeat, epoch, taint: 'key' },
-  MarkPod: { ...common, kind: 'MarkPod', pod, heartbeat, intent },
-  UnmarkPod: { ...common, kind: 'UnmarkPod', pod, heartbeat, epoch },
-  SetTaint: { ...common, kind: 'SetTaint', nodeUid: 'u', taint, record: { heartbeat, epoch } },
-  ClearTaint: { ...common, kind: 'ClearTaint', nodeUid: 'u', taint },
-  Hold: { ...common, kind: 'Hold', attachment: free, heartbeat, epoch },
-  VerifyRevoked: {
-    ...common,
-    kind: 'VerifyRevoked',
-    epoch,
-    knownNodeIds: new Set(),
-    volumes: [],
-  },
-  SetCondition: {
-    ...common,
-    kind: 'SetCondition',
-    nodeUid: 'u',
-    condition: { type: 't', status: 'True', reason: 'r', message: '' },
-  },
-  ConfirmHealth: { ...common, kind: 'ConfirmHealth', handle: 'h' },
-  EndPod: {
-    ...common,
-    kind: 'EndPod',
-    pod,
-    heartbeat,
-    epoch,
-    graceMs: 5000,
-    troubled: [],
-  },
-  Evict: {
-    ...common,
-    kind: 'Evict',
-    pod,
-    heartbeat,
-    epoch,
-    holds: [{ name: 'csi-1', uid: 'u' }],
-  },
-  DropHold: { ...common, kind: 'DropHold', attachment: held, heartbeat, epoch },
-  UndoHold: {
-    ...common,
-    kind: 'UndoHold',
-    attachment: { name: 'csi-1', uid: 'u' },
-    heartbeat,
-    pv: 'pv-2',
-  },
-};
 
 /** How a cluster may be found; under each, every action is carried out to its end. */
 interface Turn {
