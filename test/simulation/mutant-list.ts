@@ -36,6 +36,7 @@ const foreign = inFile('foreign-volume');
 const guards = inFile('guards');
 const phase = inFile('phase');
 const release = inFile('release');
+const unfenceable = inFile('unfenceable');
 const verdict = inFile('verdict');
 const volumes = inFile('volumes');
 const writeRecord = inFile('write-record');
@@ -49,7 +50,7 @@ const withoutGuards: readonly Mutant[] = [
     "switched(state, pod, 'stopped', pausedAnnotation)",
   ),
   guards('guard storm off', 'storm: ({ storm }) => storm,', 'storm: () => undefined,'),
-  guards(
+  unfenceable(
     'guard unfenceable off',
     "if (fence.kind === 'unfenceable') return hold('unfenceable', fence.why);",
     "if (fence.kind === 'unfenceable') return undefined;",
@@ -169,8 +170,8 @@ const steps: readonly Mutant[] = [
   ),
   phase(
     'moved before the volumes are',
-    'if (left.length > untouched.length || pods.length > 0',
-    'if (left.length < untouched.length || pods.length > 0',
+    'if (left.length > untouched.length || unfinished.length > 0',
+    'if (left.length < untouched.length || unfinished.length > 0',
   ),
   begin(
     'strays not adopted',
@@ -290,7 +291,7 @@ const preconditions: readonly Mutant[] = [
     "if (intent?.uid !== '' && epoch !== '') return undefined;",
   ),
   writeTaint('taints of others written over', '[...taints, taint]', '[taint]'),
-  release(
+  episode(
     'lock-delay of a new leader dropped',
     'return now < until ? until : undefined;',
     'return now < until && until < 0 ? until : undefined;',

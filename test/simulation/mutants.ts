@@ -94,10 +94,17 @@ async function huntInProcess(mutant: Mutant): Promise<Hunt> {
   }
 }
 
+/** What the simulation is made of, beside the product. */
+const simulationParts = [
+  'test/simulation',
+  'test/model',
+  'test/default-policy.ts',
+  'test/mutation/mutated-tree.ts',
+];
+
 /** The seed that caught it last time is asked first; if that one is blind now, all of them. */
 function huntHere(mutant: Mutant): Hunt {
-  const parts = ['test/simulation', 'test/model', 'test/mutation/mutated-tree.ts'];
-  using tree = new MutatedTree(mutant, parts);
+  using tree = new MutatedTree(mutant, simulationParts);
   const typeErrors = tree.typeErrors();
   if (typeErrors !== '') return { mutant, caught: undefined, trouble: typeErrors };
   const known = recordedSeed(mutant.name);
