@@ -14,6 +14,7 @@ import { attachmentName } from '../model/attach-detach.ts';
 import type { NodeTaint, Pod } from '../model/objects.ts';
 import { BedStage } from '../scenarios/bed-stage.ts';
 import { between, inOrder, type Line, storyOf } from './story.ts';
+import { taintNode } from './taint-node.ts';
 
 export const driverName = 'controllers.csi.test';
 /** The first three lose power, the fourth registers its driver under another node id. */
@@ -64,8 +65,8 @@ export function controllersSuite(open: () => Promise<MachineBed<Foundation>>): v
     powerOffAt = Date.now();
     const dead = ['ctl-evicted', 'ctl-wanted', 'ctl-deleted'];
     await Promise.all(dead.map((name) => stage.bed.machine(name).powerOff()));
-    await taint('ctl-renamed', [keepAway]);
-    await taint('ctl-evicted', [keepAway, outOfService]);
+    await taintNode(stage.bed.api, 'ctl-renamed', [keepAway]);
+    await taintNode(stage.bed.api, 'ctl-evicted', [keepAway, outOfService]);
     scripts = {
       evicted: playEvicted(),
       ended: playEnded(),
@@ -79,16 +80,6 @@ export function controllersSuite(open: () => Promise<MachineBed<Foundation>>): v
     for (const script of Object.values(scripts)) script.catch(() => undefined);
   }, 240_000);
   afterAll(() => stage?.close(), 60_000);
-
-  async function taint(name: string, taints: readonly NodeTaint[]): Promise<void> {
-    const { api } = stage.bed;
-    const { object } = await api.get('nodes', { name });
-    const { resourceVersion } = object?.metadata ?? {};
-    const all = [...(object?.spec?.taints ?? []), ...taints];
-    const body = { metadata: { resourceVersion }, spec: { taints: all } };
-    const { status, message } = await api.patch('nodes', { name }, body as never);
-    if (status !== 200) throw new Error(`taints of ${name}: ${message}`);
-  }
 
   function attachment(of: WorkloadPlan, node: string): string {
     return attachmentName(volumeHandle(of), driverName, node);
@@ -132,7 +123,15 @@ export function controllersSuite(open: () => Promise<MachineBed<Foundation>>): v
     const pods = [fast, replica, failing].map((one) => podOf(one));
     const answers = await Promise.all(pods.map((pod) => evict(pod)));
     await sleep(6 * second);
+    for (const one of [fast, replica]) await until(one, 'pod 2: Running');
+    await until(failing, 'attachment new: attached');
     return answers;
+  }
+
+  /** A real attacher makes five requests a second: with many volumes the last one waits. */
+  async function until(of: WorkloadPlan, text: string): Promise<void> {
+    const reached = (): boolean => texts(of, 'ctl-evicted').includes(text);
+    await eventually(reached, { what: `${of.name}: ${text}`, withinMs: 20 * second });
   }
 
   /** Deleted as anybody would, on a machine that is dead, so that nobody ends them. */
@@ -143,6 +142,7 @@ export function controllersSuite(open: () => Promise<MachineBed<Foundation>>): v
       await stage.bed.api.delete('pods', { namespace, name }, options);
     }
     await sleep(6 * second);
+    await until(shared, 'pod 2: Running');
     const old = 'attachment old: deleted';
     const next = 'attachment new: made';
     expect(texts(single, 'ctl-evicted')).toContain('pod 2: on new');
@@ -178,7 +178,7 @@ export function controllersSuite(open: () => Promise<MachineBed<Foundation>>): v
     const left = foundation.find('volumeattachments', name)?.metadata;
     expect(left).toMatchObject({ uid: object?.metadata.uid, finalizers: [holdFinalizer] });
     expect(await publishes(held, 'ctl-wanted')).toBe(0);
-    await taint('ctl-wanted', [keepAway, outOfService]);
+    await taintNode(stage.bed.api, 'ctl-wanted', [keepAway, outOfService]);
     const pod = podOf(held);
     void evict(pod);
     const signs = ['node old: no longer lists the volume', 'pod 1: gone'];

@@ -13,6 +13,7 @@ import { attachmentName } from '../model/attach-detach.ts';
 import type { NodeTaint, Pod } from '../model/objects.ts';
 import { BedStage } from '../scenarios/bed-stage.ts';
 import { inOrder, storyOf } from './story.ts';
+import { taintNode } from './taint-node.ts';
 
 export const driverName = 'restart.csi.test';
 /** The second one loses power. */
@@ -48,16 +49,6 @@ export function restartSuite(open: () => Promise<Restartable>): void {
   }, 240_000);
   afterAll(() => stage?.close(), 60_000);
 
-  async function taint(name: string, taints: readonly NodeTaint[]): Promise<void> {
-    const { api } = stage.bed;
-    const { object } = await api.get('nodes', { name });
-    const { resourceVersion } = object?.metadata ?? {};
-    const all = [...(object?.spec?.taints ?? []), ...taints];
-    const body = { metadata: { resourceVersion }, spec: { taints: all } };
-    const { status, message } = await api.patch('nodes', { name }, body as never);
-    if (status !== 200) throw new Error(`taints of ${name}: ${message}`);
-  }
-
   function texts(of: WorkloadPlan, node: string): readonly string[] {
     return storyOf(of, stage.bed.changes, node).map(({ text }) => text);
   }
@@ -74,7 +65,7 @@ export function restartSuite(open: () => Promise<Restartable>): void {
 
   describe('a pod that is deleted on a node that works', () => {
     it('goes, its volume is detached and attached elsewhere, and only then the next one runs', async () => {
-      await taint('rst-live', [keepAway]);
+      await taintNode(stage.bed.api, 'rst-live', [keepAway]);
       const { namespace, name, uid } = podOf(leaving).metadata;
       await stage.bed.api.delete('pods', { namespace, name }, { uid, gracePeriodSeconds: 30 });
       await until(leaving, 'rst-live', 'pod 2: Running');
@@ -117,7 +108,7 @@ export function restartSuite(open: () => Promise<Restartable>): void {
     it('goes on from there, once the pod and the hold are gone', async () => {
       const { api } = stage.bed;
       const attachment = attachmentName(volumeHandle(held), driverName, 'rst-dead');
-      await taint('rst-dead', [keepAway, outOfService]);
+      await taintNode(stage.bed.api, 'rst-dead', [keepAway, outOfService]);
       const { namespace, name, uid } = podOf(held).metadata;
       const failed = { metadata: { uid }, status: { phase: 'Failed' } };
       await api.patch('pods', { namespace, name, subresource: 'status' }, failed);

@@ -1,8 +1,12 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+
+/** A change takes far less; whoever still holds the table then hangs. */
+const patienceMs = 1_000;
 
 /**
  * The mounts of a stand-in machine, in a file that reads like /proc/self/mountinfo. It belongs to
  * the machine and not to the driver, so it outlives the driver's process; a boot empties it.
+ * The drivers of a machine share it: one at a time reads it, changes it and writes it.
  */
 export class MountTable {
   readonly #file: string;
@@ -18,15 +22,27 @@ export class MountTable {
   }
 
   mount(path: string, handle: string): void {
-    const lines = this.#lines();
-    const id = 1 + Math.max(100, ...lines.map((line) => Number(line.split(' ')[0])));
-    const where = `${id} 1 43:${id} / ${escapeSpaces(path)}`;
-    lines.push(`${where} rw,relatime shared:${id} - ext4 ${escapeSpaces(`nbd:${handle}`)} rw`);
-    this.#write(lines);
+    this.#change((lines) => {
+      const id = 1 + Math.max(100, ...lines.map((line) => Number(line.split(' ')[0])));
+      const where = `${id} 1 43:${id} / ${escapeSpaces(path)}`;
+      const what = `rw,relatime shared:${id} - ext4 ${escapeSpaces(`nbd:${handle}`)} rw`;
+      return [...lines, `${where} ${what}`];
+    });
   }
 
   unmount(path: string): void {
-    this.#write(this.#lines().filter((line) => mountPointOf(line) !== path));
+    this.#change((lines) => lines.filter((line) => mountPointOf(line) !== path));
+  }
+
+  /** Throws where another driver does not let go of the table; then nothing has changed. */
+  #change(change: (lines: readonly string[]) => readonly string[]): void {
+    const lock = `${this.#file}.lock`;
+    takeLock(lock);
+    try {
+      this.#write(change(this.#lines()));
+    } finally {
+      rmSync(lock, { force: true });
+    }
   }
 
   #lines(): string[] {
@@ -44,6 +60,32 @@ export class MountTable {
     const next = `${this.#file}.next`;
     writeFileSync(next, lines.map((line) => `${line}\n`).join(''));
     renameSync(next, this.#file);
+  }
+}
+
+function takeLock(lock: string): void {
+  const end = performance.now() + patienceMs;
+  for (;;) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx' });
+      return;
+    } catch (error: unknown) {
+      if (performance.now() >= end) throw error;
+    }
+    if (isLeftBehind(lock)) rmSync(lock, { force: true });
+    // The calls are short and synchronous, so that none of the same driver is in between.
+    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+  }
+}
+
+/** Its holder was killed in the middle of a change. */
+function isLeftBehind(lock: string): boolean {
+  try {
+    const holder = Number(readFileSync(lock, 'utf8'));
+    if (holder > 0) process.kill(holder, 0);
+    return false;
+  } catch (error: unknown) {
+    return Error.isError(error) && 'code' in error && error.code === 'ESRCH';
   }
 }
 

@@ -113,13 +113,19 @@ const steps: readonly Mutant[] = [
     'finalizers: [...finalizers, holdFinalizer],',
     'finalizers: [...finalizers],',
   ),
-  simple(
-    volumes(
+  simple({
+    ...volumes(
       'confirmation not awaited',
       "if (holdOf(attachment) !== 'held') return false;",
       "if (holdOf(attachment) === 'free') return false;",
     ),
-  ),
+    // An eviction reads its holds once more.
+    also: {
+      file: 'src/controller-mode/end-pod.ts',
+      anchor: 'api.finalizersOf(found.body).length === 1 && api.isHeld(found.body);',
+      replacement: 'api.isHeld(found.body);',
+    },
+  }),
   volumes(
     "driver's own listing not asked",
     'state.capabilities?.listsPublishedNodes === false ||',
