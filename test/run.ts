@@ -43,12 +43,21 @@ interface Tests {
 const measured = ['test/e2e/evidence-storage.test.ts', 'test/e2e/power-off.test.ts'];
 /** Measures what is left between us and our own limit of requests: on a computer that is idle. */
 const narrow = ['test/e2e/hundred-pods.test.ts'];
+/** Not in `make test` yet: whole runs have failed in them, by haste of the tests, or they take long. */
+const unsteady = [
+  'test/e2e/controllers-contract.test.ts',
+  'test/e2e/controllers-restart.test.ts',
+  'test/e2e/evidence-storage.test.ts',
+  'test/e2e/evidence-views.test.ts',
+  'test/e2e/mutants.test.ts',
+  'test/e2e/reflector-contract.test.ts',
+  'test/e2e/two-drivers.test.ts',
+];
 
 const measuredOnMachines = ['test/real/power-off.test.ts'];
 
 const early: readonly Plan[] = ['check', 'all'];
 const late: readonly Plan[] = ['all'];
-const onControlPlane: readonly Plan[] = ['all', 'e2e'];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -95,14 +104,22 @@ const stages: readonly Stage[] = [
   },
   {
     name: 'build of the control plane',
-    plans: onControlPlane,
+    plans: [...late, 'e2e'],
     run: { command: ['node', 'test/cluster/build.ts'] },
     cluster: true,
     timeoutMinutes: 60,
   },
   {
+    name: 'on a real control plane',
+    plans: late,
+    run: { tests: ['test/e2e'], but: [...narrow, ...unsteady] },
+    cluster: true,
+    workers: 2,
+    timeoutMinutes: 30,
+  },
+  {
     name: 'measured end to end',
-    plans: onControlPlane,
+    plans: ['e2e'],
     run: { tests: measured },
     cluster: true,
   },
@@ -110,7 +127,7 @@ const stages: readonly Stage[] = [
   // They wait for Kubernetes' clocks and ours, each with machines, driver and namespace of its own.
   {
     name: 'end to end',
-    plans: onControlPlane,
+    plans: ['e2e'],
     run: { tests: ['test/e2e'], but: [...measured, ...narrow] },
     cluster: true,
     workers: 2,
@@ -118,7 +135,7 @@ const stages: readonly Stage[] = [
   },
   {
     name: 'shipped rights that end to end did not use',
-    plans: onControlPlane,
+    plans: ['e2e'],
     run: { command: ['node', 'test/cluster/used-rights.ts'] },
     cluster: true,
   },
