@@ -7,6 +7,7 @@ import type { Effect, Performance, Reply } from '../shared/effect.ts';
 import { attacherFinalizer, holdFinalizer, intentAnnotation } from '../shared/names.ts';
 import { type Outcome, done, failed, outcomeOfHttp, unknown } from '../shared/outcome.ts';
 import { decodePodIntent, encodePodIntent } from '../shared/record.ts';
+import { asObject, string } from '../shared/untrusted-json.ts';
 import type { Action, ActionOf, AttachmentTarget, SeenAttachment } from './actions.ts';
 import { readHealth } from './driver-dialect.ts';
 import { endPod, evict } from './end-pod.ts';
@@ -155,8 +156,8 @@ function* otherNodeId(
   const found = yield* api.get('csinodes', { namespace: '', name: node });
   if (found.status === 404) return undefined;
   if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the CSINode');
-  const drivers = api.objects(api.object(found.body?.spec)?.drivers);
-  const current = api.text(drivers.find(({ name }) => name === driver)?.nodeID);
+  const drivers = api.objects(asObject(found.body?.spec)?.drivers);
+  const current = string(drivers.find(({ name }) => name === driver)?.nodeID);
   if (current === '' || current === published) return undefined;
   return failed('NODE_ID_CHANGED', `published to node id ${published}, CSINode says ${current}`);
 }

@@ -2,6 +2,7 @@ import type { Effect, JsonObject, Performance, Reply } from '../shared/effect.ts
 import { intentAnnotation } from '../shared/names.ts';
 import { type Outcome, done, failed, outcomeOfHttp } from '../shared/outcome.ts';
 import { decodePodIntent } from '../shared/record.ts';
+import { asObject } from '../shared/untrusted-json.ts';
 import type { ActionOf, PodTarget } from './actions.ts';
 import * as api from './requests.ts';
 import { standingIn, standingRecord, stillTroubled } from './write-record.ts';
@@ -26,7 +27,7 @@ export function* endPod(action: ActionOf<'EndPod'>, { driver }: Context): Perfor
   const objection = notOfEpisode(found, action, driver);
   if (objection !== undefined) return objection;
   if (api.isDeleting(found.body)) return done;
-  const own = api.object(found.body?.spec)?.terminationGracePeriodSeconds;
+  const own = asObject(found.body?.spec)?.terminationGracePeriodSeconds;
   const mostSeconds = Math.ceil(action.graceMs / 1000);
   const seconds = Math.min(typeof own === 'number' ? own : mostSeconds, mostSeconds);
   return yield* api.remove('pods', { ...pod, gracePeriodSeconds: Math.max(1, seconds) });

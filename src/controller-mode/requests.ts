@@ -2,6 +2,7 @@
 import type { Effect, Json, JsonObject, Performance, Reply, Resource } from '../shared/effect.ts';
 import { holdFinalizer } from '../shared/names.ts';
 import { done, outcomeOfHttp } from '../shared/outcome.ts';
+import { asObject, list, string } from '../shared/untrusted-json.ts';
 
 export interface Target {
   readonly namespace: string;
@@ -67,31 +68,22 @@ function found(reply: Reply): Found {
 }
 
 function outcomeOf({ status, body }: Found, verb: string): ReturnType<typeof outcomeOfHttp> {
-  const message = text(body?.message);
+  const message = string(body?.message);
   return outcomeOfHttp(status, message === '' ? verb : `${verb}: ${message}`);
 }
 
-export function object(json: Json | undefined): JsonObject | undefined {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
-    ? (json as JsonObject)
-    : undefined;
-}
-
 export function objects(json: Json | undefined): JsonObject[] {
-  if (!Array.isArray(json)) return [];
-  return (json as readonly Json[]).map(object).filter((entry) => entry !== undefined);
-}
-
-export function text(json: Json | undefined): string {
-  return typeof json === 'string' ? json : '';
+  return list(json)
+    .map(asObject)
+    .filter((entry) => entry !== undefined);
 }
 
 function metadataOf(body: JsonObject | undefined): JsonObject {
-  return object(body?.metadata) ?? {};
+  return asObject(body?.metadata) ?? {};
 }
 
 export function uidOf(body: JsonObject | undefined): string {
-  return text(metadataOf(body).uid);
+  return string(metadataOf(body).uid);
 }
 
 /** Gone, or another object of the same name. */
@@ -100,11 +92,11 @@ export function isAnother(found: Found, uid: string): boolean {
 }
 
 export function resourceVersionOf(body: JsonObject | undefined): string {
-  return text(metadataOf(body).resourceVersion);
+  return string(metadataOf(body).resourceVersion);
 }
 
 export function isDeleting(body: JsonObject | undefined): boolean {
-  return text(metadataOf(body).deletionTimestamp) !== '';
+  return string(metadataOf(body).deletionTimestamp) !== '';
 }
 
 export function finalizersOf(body: JsonObject | undefined): readonly string[] {
@@ -119,7 +111,7 @@ export function isHeld(body: JsonObject | undefined): boolean {
 }
 
 export function annotationsOf(body: JsonObject | undefined): Readonly<Record<string, string>> {
-  const annotations = object(metadataOf(body).annotations) ?? {};
+  const annotations = asObject(metadataOf(body).annotations) ?? {};
   return Object.fromEntries(
     Object.entries(annotations).flatMap(([key, value]) =>
       typeof value === 'string' ? [[key, value]] : [],
@@ -128,16 +120,16 @@ export function annotationsOf(body: JsonObject | undefined): Readonly<Record<str
 }
 
 export function isFinishedPod(body: JsonObject | undefined): boolean {
-  const phase = text(object(body?.status)?.phase);
+  const phase = string(asObject(body?.status)?.phase);
   return phase === 'Failed' || phase === 'Succeeded';
 }
 
 /** The conditions of an object but for one type, as they are. */
 export function conditionsOf(body: JsonObject | undefined, without: string): JsonObject[] {
-  return objects(object(body?.status)?.conditions).filter(({ type }) => type !== without);
+  return objects(asObject(body?.status)?.conditions).filter(({ type }) => type !== without);
 }
 
 /** spec.taints of a Node, as they are. */
 export function taintsOf(body: JsonObject | undefined): JsonObject[] {
-  return objects(object(body?.spec)?.taints);
+  return objects(asObject(body?.spec)?.taints);
 }

@@ -1,5 +1,6 @@
 import type { JsonObject, Performance } from '../shared/effect.ts';
 import { done, failed, outcomeOfHttp } from '../shared/outcome.ts';
+import { string } from '../shared/untrusted-json.ts';
 import type { ActionOf } from './actions.ts';
 import * as api from './requests.ts';
 
@@ -20,7 +21,7 @@ export function* setCondition(action: ActionOf<'SetCondition'>, wallTime: string
   const written: JsonObject = {
     ...condition,
     lastHeartbeatTime: wallTime,
-    lastTransitionTime: isTurn ? wallTime : api.text(standing?.lastTransitionTime),
+    lastTransitionTime: isTurn ? wallTime : string(standing?.lastTransitionTime),
   };
   const others = api.conditionsOf(found.body, condition.type);
   const metadata = { resourceVersion: api.resourceVersionOf(found.body) };

@@ -1,5 +1,6 @@
 import type { JsonObject, Performance } from '../shared/effect.ts';
 import { done, failed, outcomeOfHttp } from '../shared/outcome.ts';
+import { string } from '../shared/untrusted-json.ts';
 import type { ActionOf } from './actions.ts';
 import * as api from './requests.ts';
 import { standingRecord } from './write-record.ts';
@@ -48,7 +49,7 @@ function* setOnce(action: ActionOf<'SetTaint' | 'ClearTaint'>): Performance {
   const { key, value } = action.taint;
   const standing = taints.find((taint) => taint.key === key && taint.effect === 'NoSchedule');
   if (standing !== undefined) {
-    return api.text(standing.value) === value
+    return string(standing.value) === value
       ? done
       : failed('FOREIGN_TAINT', `somebody else set ${key}`);
   }
@@ -65,8 +66,7 @@ function* clearOnce(action: ActionOf<'SetTaint' | 'ClearTaint'>): Performance {
   const { key, value } = action.taint;
   const taints = api.taintsOf(found.body);
   const kept = taints.filter(
-    (taint) =>
-      taint.key !== key || taint.effect !== 'NoSchedule' || api.text(taint.value) !== value,
+    (taint) => taint.key !== key || taint.effect !== 'NoSchedule' || string(taint.value) !== value,
   );
   if (kept.length === taints.length) return done;
   return yield* write(target, found.body, kept);

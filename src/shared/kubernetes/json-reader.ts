@@ -1,13 +1,12 @@
 import type { Json, JsonObject } from '../effect.ts';
+import { asObject } from '../untrusted-json.ts';
 
 /**
  * Reading JSON that others wrote: each function takes whatever stands there and gives the wanted
  * type, empty where it is missing, null or of another type. None throws.
  */
 export function objectIn(json: Json | undefined): JsonObject {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
-    ? (json as JsonObject)
-    : {};
+  return asObject(json) ?? {};
 }
 
 export function textIn(json: Json | undefined): string {

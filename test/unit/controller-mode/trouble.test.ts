@@ -20,6 +20,14 @@ function scope(world: StorageWorld): string {
   return world.rule('n1', 'web-0').scope;
 }
 
+/** Nothing moves for the whole of --unhealthy-after, and right after it something may. */
+function expectToLastAnew(world: StorageWorld): void {
+  world.pass(29_999);
+  expect(scope(world)).toBe('unknown');
+  world.pass(1);
+  expect(scope(world)).toBe('volume-on-node');
+}
+
 describe('trouble that a node reports', () => {
   it('counts from the moment at which we saw it, whatever the report says meanwhile', () => {
     const world = sick();
@@ -48,10 +56,7 @@ describe('trouble that a node reports', () => {
     world.sick('n1', ['web-0'], 'Degraded');
     world.pass(60_000);
     world.sick('n1', ['web-0'], 'Inaccessible');
-    world.pass(29_999);
-    expect(scope(world)).toBe('unknown');
-    world.pass(1);
-    expect(scope(world)).toBe('volume-on-node');
+    expectToLastAnew(world);
   });
 
   it('starts anew after a gap in our own view', () => {
@@ -177,10 +182,7 @@ describe('what other nodes say', () => {
     world.well('n3');
     world.says('web-0', 'Healthy');
     expect(scope(world)).toBe('unknown');
-    world.pass(29_999);
-    expect(scope(world)).toBe('unknown');
-    world.pass(1);
-    expect(scope(world)).toBe('volume-on-node');
+    expectToLastAnew(world);
   });
 
   it('makes one of two with the same volume begin anew when the other is well', () => {
@@ -264,10 +266,7 @@ describe('an outage of the management during which the driver answers with error
     const world = outage();
     world.says('web-0', 'Healthy');
     expect(scope(world)).toBe('unknown');
-    world.pass(29_999);
-    expect(scope(world)).toBe('unknown');
-    world.pass(1);
-    expect(scope(world)).toBe('volume-on-node');
+    expectToLastAnew(world);
   });
 
   it('is over for one node after the other, and what is left then must last anew', () => {
@@ -276,10 +275,7 @@ describe('an outage of the management during which the driver answers with error
     world.pass(20_000);
     for (const node of ['n2', 'n3', 'n4', 'n5']) world.well(node);
     world.says('web-0', 'Healthy');
-    world.pass(29_999);
-    expect(scope(world)).toBe('unknown');
-    world.pass(1);
-    expect(scope(world)).toBe('volume-on-node');
+    expectToLastAnew(world);
   });
 
   it('does not count if only the storage could not be asked', () => {
