@@ -7,7 +7,7 @@ import type { Effect, Performance, Reply } from '../shared/effect.ts';
 import { attacherFinalizer, holdFinalizer, intentAnnotation } from '../shared/names.ts';
 import { type Outcome, done, failed, outcomeOfHttp, unknown } from '../shared/outcome.ts';
 import { decodePodIntent, encodePodIntent } from '../shared/record.ts';
-import { asObject, string } from '../shared/untrusted-json.ts';
+import { asObject, textIn } from '../shared/untrusted-json.ts';
 import type { Action, ActionOf, AttachmentTarget, SeenAttachment } from './actions.ts';
 import { readHealth } from './driver-dialect.ts';
 import { endPod, evict } from './end-pod.ts';
@@ -157,7 +157,7 @@ function* otherNodeId(
   if (found.status === 404) return undefined;
   if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the CSINode');
   const drivers = api.objects(asObject(found.body?.spec)?.drivers);
-  const current = string(drivers.find(({ name }) => name === driver)?.nodeID);
+  const current = textIn(drivers.find(({ name }) => name === driver)?.nodeID);
   if (current === '' || current === published) return undefined;
   return failed('NODE_ID_CHANGED', `published to node id ${published}, CSINode says ${current}`);
 }

@@ -2,7 +2,14 @@
 import type { Effect, Json, JsonObject, Performance, Reply, Resource } from '../shared/effect.ts';
 import { holdFinalizer } from '../shared/names.ts';
 import { done, outcomeOfHttp } from '../shared/outcome.ts';
-import { asObject, list, string } from '../shared/untrusted-json.ts';
+import {
+  asObject,
+  listIn,
+  objectIn,
+  textIn,
+  textMapIn,
+  textsIn,
+} from '../shared/untrusted-json.ts';
 
 export interface Target {
   readonly namespace: string;
@@ -68,22 +75,22 @@ function found(reply: Reply): Found {
 }
 
 function outcomeOf({ status, body }: Found, verb: string): ReturnType<typeof outcomeOfHttp> {
-  const message = string(body?.message);
+  const message = textIn(body?.message);
   return outcomeOfHttp(status, message === '' ? verb : `${verb}: ${message}`);
 }
 
 export function objects(json: Json | undefined): JsonObject[] {
-  return list(json)
+  return listIn(json)
     .map(asObject)
     .filter((entry) => entry !== undefined);
 }
 
 function metadataOf(body: JsonObject | undefined): JsonObject {
-  return asObject(body?.metadata) ?? {};
+  return objectIn(body?.metadata);
 }
 
 export function uidOf(body: JsonObject | undefined): string {
-  return string(metadataOf(body).uid);
+  return textIn(metadataOf(body).uid);
 }
 
 /** Gone, or another object of the same name. */
@@ -92,17 +99,15 @@ export function isAnother(found: Found, uid: string): boolean {
 }
 
 export function resourceVersionOf(body: JsonObject | undefined): string {
-  return string(metadataOf(body).resourceVersion);
+  return textIn(metadataOf(body).resourceVersion);
 }
 
 export function isDeleting(body: JsonObject | undefined): boolean {
-  return string(metadataOf(body).deletionTimestamp) !== '';
+  return textIn(metadataOf(body).deletionTimestamp) !== '';
 }
 
 export function finalizersOf(body: JsonObject | undefined): readonly string[] {
-  const { finalizers } = metadataOf(body);
-  if (!Array.isArray(finalizers)) return [];
-  return (finalizers as readonly Json[]).filter((entry) => typeof entry === 'string');
+  return textsIn(metadataOf(body).finalizers);
 }
 
 /** Carries our finalizer: the hold has been begun at least. */
@@ -111,16 +116,11 @@ export function isHeld(body: JsonObject | undefined): boolean {
 }
 
 export function annotationsOf(body: JsonObject | undefined): Readonly<Record<string, string>> {
-  const annotations = asObject(metadataOf(body).annotations) ?? {};
-  return Object.fromEntries(
-    Object.entries(annotations).flatMap(([key, value]) =>
-      typeof value === 'string' ? [[key, value]] : [],
-    ),
-  );
+  return textMapIn(metadataOf(body).annotations);
 }
 
 export function isFinishedPod(body: JsonObject | undefined): boolean {
-  const phase = string(asObject(body?.status)?.phase);
+  const phase = textIn(asObject(body?.status)?.phase);
   return phase === 'Failed' || phase === 'Succeeded';
 }
 

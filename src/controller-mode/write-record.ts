@@ -7,7 +7,7 @@ import {
   decodeNodeReport,
   encodeFenceRecord,
 } from '../shared/record.ts';
-import { asObject, string } from '../shared/untrusted-json.ts';
+import { asObject, textIn } from '../shared/untrusted-json.ts';
 import type { ActionOf, AttachmentTarget, LeaseTarget } from './actions.ts';
 import * as api from './requests.ts';
 import { stillReports } from './trouble.ts';
@@ -102,7 +102,7 @@ function* signOfLife(
   if (kubelet.status !== 200 && kubelet.status !== 404) {
     return outcomeOfHttp(kubelet.status, 'reading the kubelet Lease');
   }
-  const renewTime = string(asObject(kubelet.body?.spec)?.renewTime);
+  const renewTime = textIn(asObject(kubelet.body?.spec)?.renewTime);
   if (kubelet.status === 200 && renewTime !== kubeletRenewTime) {
     return failed('RENEWED', 'the kubelet has renewed its Lease since it was observed');
   }

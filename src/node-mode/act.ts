@@ -4,7 +4,7 @@ import { performKubernetes } from '../shared/kubernetes/client.ts';
 import { HeartbeatLease } from '../shared/kubernetes/heartbeat-lease.ts';
 import type { Transport } from '../shared/kubernetes/transport.ts';
 import type { Logger } from '../shared/log.ts';
-import { objectIn } from '../shared/kubernetes/json-reader.ts';
+import { objectIn } from '../shared/untrusted-json.ts';
 import { fenceAnnotation, heartbeatLease } from '../shared/names.ts';
 import { done, failed, type Outcome, outcomeOfHttp, unknown } from '../shared/outcome.ts';
 import { decodeFenceRecord } from '../shared/record.ts';

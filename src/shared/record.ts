@@ -3,7 +3,7 @@
  * on pods: their shapes, and how they are read back without trusting them. JSON in annotations.
  */
 import type { Json, JsonObject } from './effect.ts';
-import { asObject, list, oneOf, parseObject, string } from './untrusted-json.ts';
+import { asObject, listIn, oneOf, parseObject, textIn } from './untrusted-json.ts';
 import { fitsInUtf8 } from './utf8.ts';
 import { type VolumeHealth, healthStatuses, maxHealthMessage } from './health.ts';
 
@@ -103,15 +103,15 @@ export function decodeFenceRecord(text: string | undefined): FenceRecord | undef
   const json = parseObject(text);
   if (json?.v !== 1) return undefined;
   const phase = oneOf(json.phase, ['Intent', 'Fenced', 'Moved', 'Released'] as const);
-  const epoch = string(json.epoch);
+  const epoch = textIn(json.epoch);
   if (phase === undefined || epoch === '') return undefined;
   return {
     v: 1,
     epoch,
-    episode: string(json.episode),
-    reason: string(json.reason),
-    since: string(json.since),
-    bootId: string(json.bootID),
+    episode: textIn(json.episode),
+    reason: textIn(json.reason),
+    since: textIn(json.since),
+    bootId: textIn(json.bootID),
     phase,
     volumes: volumes(json.volumes),
     ...podsOf(json),
@@ -119,8 +119,8 @@ export function decodeFenceRecord(text: string | undefined): FenceRecord | undef
 }
 
 function podsOf(json: JsonObject): { pods?: readonly string[] } {
-  const uids = list(json.pods)
-    .map(string)
+  const uids = listIn(json.pods)
+    .map(textIn)
     .filter((uid) => uid !== '');
   return uids.length === 0 ? {} : { pods: uids };
 }
@@ -153,30 +153,30 @@ export function decodeNodeReport(text: string | undefined): NodeReport | undefin
   const json = parseObject(text);
   if (json?.v !== 1) return undefined;
   const clean = asObject(json.clean);
-  const epoch = string(clean?.epoch);
+  const epoch = textIn(clean?.epoch);
   return {
     v: 1,
-    bootId: string(json.bootID),
-    nodeId: string(json.nodeID),
+    bootId: textIn(json.bootID),
+    nodeId: textIn(json.nodeID),
     driver: oneOf(json.driver, ['ok', 'silent', 'refused', 'stopping'] as const) ?? 'silent',
     // Only the very word may count as proof of death.
     kubelet: json.kubelet === 'dead' ? 'dead' : 'ok',
-    unhealthy: list(json.unhealthy).flatMap((entry) => {
+    unhealthy: listIn(json.unhealthy).flatMap((entry) => {
       const volume = asObject(entry);
-      const handle = string(volume?.handle);
+      const handle = textIn(volume?.handle);
       return handle === '' ? [] : [{ handle, ...health(volume) }];
     }),
     ...volumeCount(asObject(json.volumes)),
     ...storageReport(asObject(json.storage)),
-    ...(epoch === '' ? {} : { clean: { epoch, bootId: string(clean?.bootID) } }),
+    ...(epoch === '' ? {} : { clean: { epoch, bootId: textIn(clean?.bootID) } }),
   };
 }
 
 function health(json: JsonObject | undefined): VolumeHealth {
   return {
     status: oneOf(json?.status, healthStatuses) ?? 'Unknown',
-    reason: string(json?.reason),
-    message: string(json?.message),
+    reason: textIn(json?.reason),
+    message: textIn(json?.message),
   };
 }
 
@@ -191,7 +191,7 @@ function volumeCount(json: JsonObject | undefined): { volumes?: VolumeCount } {
 function storageReport(json: JsonObject | undefined): { storage?: StorageReport } {
   const status = oneOf(json?.status, ['ok', 'degraded', 'unreachable'] as const);
   if (status === undefined) return {};
-  return { storage: { status, reason: string(json?.reason), message: string(json?.message) } };
+  return { storage: { status, reason: textIn(json?.reason), message: textIn(json?.message) } };
 }
 
 export function encodePodIntent(intent: PodIntent): string {
@@ -202,9 +202,9 @@ export function decodePodIntent(text: string | undefined): PodIntent | undefined
   const json = parseObject(text);
   if (json?.v !== 1) return undefined;
   const intent = {
-    epoch: string(json.epoch),
-    node: string(json.node),
-    uid: string(json.uid),
+    epoch: textIn(json.epoch),
+    node: textIn(json.node),
+    uid: textIn(json.uid),
     volumes: volumes(json.volumes),
     ...(json.fenced === true ? { fenced: true as const } : {}),
   };
@@ -222,9 +222,9 @@ export function bootIdOfHolder(holder: string): string {
 }
 
 function volumes(json: Json | undefined): FencedVolume[] {
-  return list(json).flatMap((entry) => {
+  return listIn(json).flatMap((entry) => {
     const volume = asObject(entry);
-    const handle = string(volume?.handle);
-    return handle === '' ? [] : [{ handle, pv: string(volume?.pv) }];
+    const handle = textIn(volume?.handle);
+    return handle === '' ? [] : [{ handle, pv: textIn(volume?.pv) }];
   });
 }

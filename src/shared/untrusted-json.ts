@@ -1,4 +1,8 @@
-/** JSON that anybody may have written, read without trusting it: never throws. */
+/**
+ * JSON that anybody may have written, read without trusting it: each function takes whatever stands
+ * there and gives the wanted type, empty or undefined where it is missing, null or of another type.
+ * None throws.
+ */
 import type { Json, JsonObject } from './effect.ts';
 
 export function parseObject(text: string | undefined): JsonObject | undefined {
@@ -16,12 +20,46 @@ export function asObject(json: Json | undefined): JsonObject | undefined {
     : undefined;
 }
 
-export function list(json: Json | undefined): readonly Json[] {
+export function objectIn(json: Json | undefined): JsonObject {
+  return asObject(json) ?? {};
+}
+
+export function textIn(json: Json | undefined): string {
+  return typeof json === 'string' ? json : '';
+}
+
+export function numberIn(json: Json | undefined): number {
+  return typeof json === 'number' && Number.isFinite(json) ? json : 0;
+}
+
+export function listIn(json: Json | undefined): readonly Json[] {
   return Array.isArray(json) ? (json as readonly Json[]) : [];
 }
 
-export function string(json: Json | undefined): string {
-  return typeof json === 'string' ? json : '';
+/** The strings of a list; entries of other types are left out. */
+export function textsIn(json: Json | undefined): string[] {
+  return listIn(json).filter((entry) => typeof entry === 'string');
+}
+
+/** The string values of an object, those only whose key is wanted. */
+export function textMapIn(
+  json: Json | undefined,
+  wanted: (key: string) => boolean = () => true,
+): Record<string, string> {
+  const map: Record<string, string> = {};
+  for (const [key, value] of Object.entries(objectIn(json))) {
+    if (typeof value !== 'string' || !wanted(key)) continue;
+    if (key !== '__proto__') map[key] = value;
+    // Must become a plain entry, not change the object; slow, so only where it is needed.
+    else
+      Object.defineProperty(map, key, {
+        value,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
+  }
+  return map;
 }
 
 export function oneOf<T extends string>(

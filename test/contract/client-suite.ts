@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { JsonObject, KubernetesEffect } from '../../src/shared/effect.ts';
 import { type KubernetesReply, performKubernetes } from '../../src/shared/kubernetes/client.ts';
 import { HeartbeatLease } from '../../src/shared/kubernetes/heartbeat-lease.ts';
-import { objectIn, textIn } from '../../src/shared/kubernetes/json-reader.ts';
+import { objectIn, textIn } from '../../src/shared/untrusted-json.ts';
 import { LeaderLease } from '../../src/shared/kubernetes/leader-lease.ts';
 import { Recorder } from '../../src/shared/kubernetes/recorder.ts';
 import { Transport } from '../../src/shared/kubernetes/transport.ts';

@@ -6,7 +6,7 @@
  */
 import type { Json, JsonObject } from '../effect.ts';
 import { oneLine, type VolumeHealth, worstHealth } from '../health.ts';
-import { listIn, objectIn, textIn } from './json-reader.ts';
+import { listIn, objectIn, textIn } from '../untrusted-json.ts';
 
 /** status.healthStatus of a claim: what an external health monitor heard from the storage. */
 export function claimHealth(status: JsonObject): { readonly health?: VolumeHealth } {

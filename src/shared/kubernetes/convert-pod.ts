@@ -10,7 +10,8 @@ import {
   nodeSelectorTerms,
   ownAnnotations,
 } from './convert.ts';
-import { interned, listIn, objectIn, textIn, textMapIn } from './json-reader.ts';
+import { interned } from './interned.ts';
+import { listIn, objectIn, textIn, textMapIn } from '../untrusted-json.ts';
 import { type LabelSelector, selects } from '../label-selector.ts';
 
 /** Set by the kubelet on the API's picture of a static pod (pkg/kubelet/types/pod_update.go). */

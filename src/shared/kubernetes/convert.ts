@@ -21,7 +21,8 @@ import type {
 } from '../model.ts';
 import { domain, nodeIdAnnotation, storageCondition } from '../names.ts';
 import { claimHealth, unreachableStorage } from './convert-health.ts';
-import { interned, listIn, numberIn, objectIn, textIn, textMapIn, textsIn } from './json-reader.ts';
+import { interned } from './interned.ts';
+import { listIn, numberIn, objectIn, textIn, textMapIn, textsIn } from '../untrusted-json.ts';
 
 export function identityOf(json: JsonObject): ObjectView {
   const metadata = objectIn(json.metadata);

@@ -4,7 +4,7 @@ import { driverLabel, fenceAnnotation, heartbeatLease, reportAnnotation } from '
 import { type Outcome, outcomeOfHttp } from '../outcome.ts';
 import { heartbeatHolder } from '../record.ts';
 import type { KubernetesReply } from './client.ts';
-import { objectIn, textIn } from './json-reader.ts';
+import { objectIn, textIn } from '../untrusted-json.ts';
 import { type LeaseRecord, leaseHolding, readLease } from './lease-record.ts';
 
 export interface HeartbeatLeaseOptions {

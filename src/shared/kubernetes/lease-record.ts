@@ -1,5 +1,5 @@
 import type { JsonObject } from '../effect.ts';
-import { numberIn, objectIn, textIn } from './json-reader.ts';
+import { numberIn, objectIn, textIn } from '../untrusted-json.ts';
 import { microTime } from './micro-time.ts';
 
 /** A Lease as its renewer sees it: what it needs to know, and the whole object to write back. */

@@ -2,7 +2,7 @@ import type { Json, JsonObject } from '../effect.ts';
 import type { View } from '../model.ts';
 import { bodyOf } from './client.ts';
 import type { HttpReply } from './http-message.ts';
-import { listIn, objectIn, textIn } from './json-reader.ts';
+import { listIn, objectIn, textIn } from '../untrusted-json.ts';
 import { retryAfterMs } from './retry.ts';
 import type { Transport } from './transport.ts';
 import { identified } from './watch-event.ts';

@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../effect.ts';
-import { numberIn, objectIn, textIn } from './json-reader.ts';
+import { numberIn, objectIn, textIn } from '../untrusted-json.ts';
 
 /** One line of a watch, understood as far as a watcher needs it. */
 export type WatchEvent =

@@ -4,7 +4,7 @@ import { nodeView } from '../../../src/shared/kubernetes/convert.ts';
 import { storageCondition } from '../../../src/shared/names.ts';
 import { done } from '../../../src/shared/outcome.ts';
 import { StorageWorld } from './storage-world.ts';
-import { actionFor, nodeKey, StoreWorld } from './store-world.ts';
+import { actionFor, before, nodeKey, StoreWorld } from './store-world.ts';
 import { driver } from './views.ts';
 
 const type = storageCondition(driver);
@@ -136,6 +136,19 @@ describe('writing it', () => {
     expect(nodeView(world.body('nodes', nodeKey) ?? {}).conditions).toEqual({
       [type]: 'False DriverDown',
     });
+  });
+
+  it('keeps what another writer of the list says at the same time', () => {
+    const world = withReady();
+    const raced = before(1, (w) => {
+      const body = { status: { conditions: [{ ...ready, status: 'False' }] } };
+      w.store.patch('nodes', nodeKey, body, { subresource: 'status' });
+    });
+    expect(world.run(actionFor('SetCondition', world), raced)).toEqual(done);
+    expect(stored(world)).toMatchObject([
+      { ...ready, status: 'False' },
+      { type, status: 'False' },
+    ]);
   });
 
   it('writes nothing on another Node of the name', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { HeartbeatLease } from '../../../../src/shared/kubernetes/heartbeat-lease.ts';
-import { objectIn } from '../../../../src/shared/kubernetes/json-reader.ts';
+import { objectIn } from '../../../../src/shared/untrusted-json.ts';
 import { FakeClock } from '../../../fake-clock.ts';
 import { LeaseStore } from './kube-api.ts';
 

@@ -1,6 +1,6 @@
 import type { JsonObject, KubernetesEffect } from '../../../../src/shared/effect.ts';
 import type { KubernetesReply } from '../../../../src/shared/kubernetes/client.ts';
-import { objectIn, textIn } from '../../../../src/shared/kubernetes/json-reader.ts';
+import { objectIn, textIn } from '../../../../src/shared/untrusted-json.ts';
 
 /** Leases in memory with compare-and-swap, and with faults that a test switches on. */
 export class LeaseStore {

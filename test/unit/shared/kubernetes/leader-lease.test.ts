@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { objectIn } from '../../../../src/shared/kubernetes/json-reader.ts';
+import { objectIn } from '../../../../src/shared/untrusted-json.ts';
 import { LeaderLease, type Leadership } from '../../../../src/shared/kubernetes/leader-lease.ts';
 import { FakeClock } from '../../../fake-clock.ts';
 import { silentLog } from '../../../silent-log.ts';
