@@ -24,9 +24,7 @@ export function storageFinding(
   overview: Overview,
 ): StorageFinding {
   // Asked of every node in every decision; nearly all of them have no trouble.
-  if (!state.troubledNodes.has(node) && !hasBeenTroubled(state, node)) {
-    return { kind: 'well', reason: 'heartbeat', since: now, handles: none, changesAt: undefined };
-  }
+  if (!state.troubledNodes.has(node) && !hasBeenTroubled(state, node)) return neverTroubled;
   const moments: Instant[] = [];
   const lost: { readonly handle: string; readonly since: Instant; readonly all: boolean }[] = [];
   for (const [handle, trouble] of badVolumes(state, node)) {
@@ -56,6 +54,14 @@ export function storageFinding(
 }
 
 const none: ReadonlySet<string> = new Set();
+
+const neverTroubled: StorageFinding = {
+  kind: 'well',
+  reason: 'heartbeat',
+  since: Number.NEGATIVE_INFINITY,
+  handles: none,
+  changesAt: undefined,
+};
 
 function hasBeenTroubled(state: State, node: string): boolean {
   const { storage, most } = memoryOf(state, node);

@@ -3,7 +3,7 @@ import type { NodeReport } from '../shared/record.ts';
 import { defaultLeaseDurationMs, driverDownAfterMs, renewalsPerLease } from './policy.ts';
 import { type Overview, overviewOf } from './scope.ts';
 import { type SeenLease, type State, heartbeatOf, memoryOf } from './state.ts';
-import { type StorageFinding, storageFinding } from './storage-verdict.ts';
+import { storageFinding } from './storage-verdict.ts';
 import { attachmentsOn } from './volumes.ts';
 
 export type VerdictKind =
@@ -164,7 +164,12 @@ function bothFresh(
   if (firstBadAt === undefined) {
     const finding = storageFinding(state, nodeName, now, overview);
     const first = Math.min(changesAt, finding.changesAt ?? changesAt);
-    return ofStorage(finding, { since: agentSilentSince, changesAt: first });
+    if (finding.kind === 'lost') {
+      const { reason, since, handles } = finding;
+      return { kind: 'StorageLost', reason, since, changesAt: first, handles };
+    }
+    const since = finding.kind === 'well' ? agentSilentSince : finding.since;
+    return { kind: 'Alive', reason: finding.reason, since, changesAt: first };
   }
   // In a gap of our view the driver may have been well.
   const badSince = Math.max(firstBadAt, state.sources.heartbeats.freshSince);
@@ -173,20 +178,6 @@ function bothFresh(
   return now < downAt
     ? { kind: 'Alive', reason, since: badSince, changesAt: Math.min(changesAt, downAt) }
     : { kind: 'DriverDown', reason, since: badSince, changesAt };
-}
-
-function ofStorage(
-  { kind, reason, since, handles }: StorageFinding,
-  alive: Pick<Verdict, 'since' | 'changesAt'>,
-): Verdict {
-  switch (kind) {
-    case 'well':
-      return { kind: 'Alive', reason, ...alive };
-    case 'troubled':
-      return { kind: 'Alive', reason, since, changesAt: alive.changesAt };
-    case 'lost':
-      return { kind: 'StorageLost', reason, since, changesAt: alive.changesAt, handles };
-  }
 }
 
 function agentQuiet(state: State, evidence: Evidence): Verdict {

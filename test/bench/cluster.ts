@@ -2,6 +2,7 @@ import { decide } from '../../src/controller-mode/decide.ts';
 import { type SourceName, sourceNames } from '../../src/controller-mode/facts.ts';
 import { observe } from '../../src/controller-mode/observe.ts';
 import { initialState, type State } from '../../src/controller-mode/state.ts';
+import type { VolumeHealth } from '../../src/shared/health.ts';
 import type { LeaseView, NodeSelectorTerms, ObjectView, View } from '../../src/shared/model.ts';
 import {
   fenceAnnotation,
@@ -92,12 +93,50 @@ export class BenchCluster {
     this.#renew('kubeletLeases', `kube-node-lease/${name}`);
   }
 
-  #renew(source: 'heartbeats' | 'kubeletLeases', key: string): void {
+  /**
+   * The storage has called all volumes well but every hundredth; the first few nodes report all of
+   * theirs to be out of reach, and have for long.
+   */
+  sicken(nodes: number): void {
+    const capabilities = { publishUnpublish: true, listsPublishedNodes: false };
+    observe(this.state, { kind: 'Driver', capabilities: { ...capabilities, health: 'list' } }, 0);
+    const said = (bad: boolean): VolumeHealth => {
+      return { status: bad ? 'Inaccessible' : 'Healthy', reason: '', message: '' };
+    };
+    const handles = [...this.state.pvs.values()].map(({ handle }) => handle);
+    const volumes = new Map(handles.map((handle, i) => [handle, said(i % 100 === 99)]));
+    observe(this.state, { kind: 'HealthListed', beganAt: this.now, volumes }, this.now);
+    for (let i = 0; i < nodes; i += 1) {
+      const name = nameOf(i);
+      const own = handles.filter((handle) => handle.startsWith(`pod-${name}-`));
+      const unhealthy = own.map((handle) => ({ handle, ...said(true) }));
+      const counts = { good: 0, bad: own.length, unknown: 0 };
+      const report = reportText({ bootId: `boot-${name}`, unhealthy, volumes: counts });
+      const annotations = { [reportAnnotation]: report };
+      const key = `${namespace}/${heartbeatLease(driver, name)}`;
+      for (const passed of [0, 1, 2, 3].map((tenth) => tenth * 10_000)) {
+        const at = this.now + passed;
+        this.#renew('heartbeats', key, { annotations }, at);
+      }
+    }
+    this.now += 31_000;
+    for (let i = 0; i < this.size.nodes; i += 1) this.renew(i);
+    for (const source of sourceNames) {
+      observe(this.state, { kind: 'WatchAlive', source }, this.now);
+    }
+  }
+
+  #renew(
+    source: 'heartbeats' | 'kubeletLeases',
+    key: string,
+    changes: Partial<LeaseView> = {},
+    at = this.now,
+  ): void {
     const view = this.state[source].get(key)?.view;
     if (view === undefined) throw new Error(`no Lease ${key}`);
     const version = this.#next();
-    const object: LeaseView = { ...view, resourceVersion: version, renewTime: version };
-    observe(this.state, { kind: 'Upserted', source, object }, this.now);
+    const object = { ...view, resourceVersion: version, renewTime: version, ...changes };
+    observe(this.state, { kind: 'Upserted', source, object }, at);
   }
 
   #stageOf(index: number): Stage {
