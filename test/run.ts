@@ -55,10 +55,6 @@ const unsteady = [
 ];
 
 const measuredOnMachines = ['test/real/power-off.test.ts'];
-/** Those for which `make test` has no time; what takes longest begins first. */
-const longOnMachines = ['services', 'standalone', 'stock'].map(
-  (name) => `test/real/${name}.test.ts`,
-);
 
 const early: readonly Plan[] = ['check', 'all'];
 const late: readonly Plan[] = ['all'];
@@ -145,18 +141,10 @@ const stages: readonly Stage[] = [
   },
   {
     name: 'build of control plane and nodes',
-    plans: [...late, 'real'],
+    plans: ['real'],
     run: { command: ['node', 'test/real/prepare.ts'] },
     machines: true,
     timeoutMinutes: 60,
-  },
-  {
-    name: 'some failures of real machines',
-    plans: late,
-    run: { tests: ['test/real'], but: [...measuredOnMachines, ...longOnMachines] },
-    machines: true,
-    beds: 3,
-    timeoutMinutes: 30,
   },
   {
     name: 'measured on real machines',
@@ -168,9 +156,9 @@ const stages: readonly Stage[] = [
   {
     name: 'on real machines',
     plans: ['real'],
-    run: { tests: [...longOnMachines, 'test/real'], but: measuredOnMachines },
+    run: { tests: ['test/real'], but: measuredOnMachines },
     machines: true,
-    beds: 3,
+    beds: 2,
     timeoutMinutes: 60,
   },
 ];
@@ -209,8 +197,7 @@ function main(plan: string | undefined): void {
   counts.push(strayTests());
   const passed = counts.reduce((sum, count) => sum + count.passed, 0);
   const failed = counts.reduce((sum, count) => sum + count.failed, 0);
-  const where = plan === 'real' ? 'on real machines: ' : '';
-  console.log(['', ...notRun, `${where}${wordsOf({ passed, failed })}`].join('\n'));
+  console.log(['', ...notRun, wordsOf({ passed, failed })].join('\n'));
   process.exitCode = failed === 0 ? 0 : 1;
 }
 
@@ -279,10 +266,9 @@ function runJest(stage: Stage, { tests, but = [] }: Tests, timeoutMs: number): C
   }
 }
 
-/** Each once, in the order in which they are named. */
 function filesIn(tests: readonly string[]): readonly string[] {
   const patterns = tests.map((one) => (one.endsWith('.ts') ? one : `${one}/**/*.test.ts`));
-  return [...new Set(patterns.flatMap((pattern) => globSync(pattern, { cwd: root }).sort()))];
+  return globSync(patterns, { cwd: root }).sort();
 }
 
 /** What starts the tests in their surroundings. */

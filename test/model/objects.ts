@@ -105,6 +105,8 @@ export type PodStatus = {
   readonly message?: string;
   readonly conditions?: readonly Condition[];
   readonly containerStatuses?: readonly ContainerStatus[];
+  /** Kubernetes 1.37, where its gate CSIVolumeHealth is on. */
+  readonly volumeHealth?: readonly JsonObject[];
 };
 
 type Base = { readonly apiVersion: string; readonly kind: string; readonly metadata: Metadata };

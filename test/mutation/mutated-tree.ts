@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 
 /** One piece of one file, which must occur there exactly once, and what stands there instead. */
-interface Edit {
+export interface Edit {
   readonly file: string;
   readonly anchor: string;
   readonly replacement: string;
@@ -13,7 +13,11 @@ interface Edit {
 export interface Mutation extends Edit {
   readonly name: string;
   /** What would make up for it, left out as well. */
-  readonly also?: Edit;
+  readonly also?: Edit | readonly Edit[];
+}
+
+export function editsOf({ name: _name, also = [], ...first }: Mutation): readonly Edit[] {
+  return [first, also].flat();
 }
 
 const root = join(import.meta.dirname, '..', '..');
@@ -23,20 +27,23 @@ export class MutatedTree implements Disposable {
   readonly folder: string;
 
   /** Throws, and leaves nothing, if the anchor does not occur exactly once. */
-  constructor({ name, also, ...first }: Mutation, parts: readonly string[]) {
+  constructor(mutation: Mutation, parts: readonly string[]) {
+    const { name } = mutation;
     this.folder = join(root, '.cache', 'mutants', `${name.replaceAll(' ', '-')}-${process.pid}`);
-    const edits = also === undefined ? [first] : [first, also];
-    const edited = edits.map(({ file, anchor, replacement }) => {
-      const pieces = readFileSync(join(root, file), 'utf8').split(anchor);
-      if (pieces.length === 2) return { file, text: pieces.join(replacement) };
-      throw new Error(`${name}: its anchor occurs ${pieces.length - 1} times in ${file}`);
-    });
+    const edited = new Map<string, string>();
+    for (const { file, anchor, replacement } of editsOf(mutation)) {
+      const pieces = (edited.get(file) ?? readFileSync(join(root, file), 'utf8')).split(anchor);
+      if (pieces.length !== 2) {
+        throw new Error(`${name}: its anchor occurs ${pieces.length - 1} times in ${file}`);
+      }
+      edited.set(file, pieces.join(replacement));
+    }
     rmSync(this.folder, { recursive: true, force: true });
     mkdirSync(this.folder, { recursive: true });
     for (const part of [...parts, 'src', 'proto', 'package.json', 'tsconfig.json']) {
       cpSync(join(root, part), join(this.folder, part), { recursive: true });
     }
-    for (const { file, text } of edited) writeFileSync(join(this.folder, file), text);
+    for (const [file, text] of edited) writeFileSync(join(this.folder, file), text);
   }
 
   /** What the compiler objects to; empty: it typechecks. */

@@ -11,6 +11,7 @@ import {
   holdFinalizer,
   outOfServiceTaint,
   outOfServiceValue,
+  storageCondition,
 } from '../../src/shared/names.ts';
 import type { StoreEvent } from '../model/event-log.ts';
 import type { AnyObject, Lease, VolumeAttachment } from '../model/objects.ts';
@@ -51,6 +52,8 @@ export class Checkers {
   writes = 0;
   episodes = 0;
   moves = 0;
+  /** Episodes that were taken back. */
+  withdrawals = 0;
   /** Kills whoever sends the request of this number. */
   killAt: { readonly write: number; readonly when: Kill } | undefined;
   readonly #world: World;
@@ -208,6 +211,9 @@ export class Checkers {
 
   #count(action: Action, before: AnyObject | undefined, after: AnyObject | undefined): void {
     if (action.kind === 'BeginEpisode') this.episodes += 1;
+    if (action.kind === 'UpdateRecord' && action.record.reason === 'withdrawn') {
+      this.withdrawals += 1;
+    }
     if (action.kind === 'Evict' && before !== undefined) {
       this.writers.movedByUs(before.metadata.uid);
       if (after === undefined) this.moves += 1;
@@ -352,6 +358,7 @@ export class Checkers {
     for (const { metadata, spec } of store.all('nodes')) {
       for (const { key } of spec?.taints ?? []) left.push(`L2 taint ${key} on ${metadata.name}`);
     }
+    left.push(...this.#conditions());
     for (const { metadata } of store.all('volumeattachments')) {
       if (metadata.finalizers?.includes(holdFinalizer) === true) {
         left.push(`L2 hold on ${metadata.name}`);
@@ -364,6 +371,22 @@ export class Checkers {
       if (marked) left.push(`L2 intent on ${metadata.name}`);
     }
     return left;
+  }
+
+  /** Where nodes have a condition, it must say in the end that all is well. */
+  #conditions(): readonly string[] {
+    const { store, instances } = this.#world;
+    return instances.flatMap(({ plan, policy }) => {
+      if (!policy.nodeCondition) return [];
+      const type = storageCondition(plan.name);
+      const nodes = store.all('nodes').map(({ metadata, status }) => {
+        const found = status?.conditions?.find((condition) => condition.type === type);
+        return { name: metadata.name, word: found?.status ?? 'missing' };
+      });
+      return nodes.flatMap(({ name, word }) =>
+        word === 'True' ? [] : [`L2 condition ${type} of ${name} is ${word}`],
+      );
+    });
   }
 }
 

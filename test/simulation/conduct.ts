@@ -14,6 +14,7 @@ import {
   outOfServiceTaint,
   outOfServiceValue,
   releaseAnnotation,
+  storageCondition,
   unavailableTaint,
 } from '../../src/shared/names.ts';
 import { decodeFenceRecord, decodePodIntent, type FenceRecord } from '../../src/shared/record.ts';
@@ -53,7 +54,7 @@ export function misdeeds(world: World, deed: Deed): readonly string[] {
     case 'volumeattachments':
       return [...found, ...attachmentMisdeeds(world, deed)];
     case 'nodes':
-      return [...found, ...taintMisdeeds(deed)];
+      return [...found, ...taintMisdeeds(deed), ...conditionMisdeeds(deed)];
     case 'leases':
       return [...found, ...recordMisdeeds(world, deed)];
     default:
@@ -153,6 +154,17 @@ function taintMisdeeds({ replica, before, after }: Deed): readonly string[] {
       .join();
   const [was, is] = [others(before), others(after)];
   return was === is ? [] : [`S7 changed taints of others: ${was} became ${is}`];
+}
+
+/** S7: no condition of somebody else is touched. */
+function conditionMisdeeds({ replica, before, after }: Deed): readonly string[] {
+  const ours = storageCondition(replica.options.policy.driver);
+  const others = (node: AnyObject | undefined): string => {
+    const conditions = (node as Node | undefined)?.status?.conditions ?? [];
+    return JSON.stringify(conditions.filter(({ type }) => type !== ours));
+  };
+  const [was, is] = [others(before), others(after)];
+  return was === is ? [] : [`S7 changed conditions of others on ${after?.metadata.name}`];
 }
 
 function recordMisdeeds(world: World, deed: Deed): readonly string[] {

@@ -1,12 +1,13 @@
 /**
- * Mistakes in weighing the health of volumes: one for each row of the table of scope that decides
- * anything (docs/evidence.md). Rows behind which there is a second look have theirs where that
- * look is taken.
+ * Mistakes in weighing the health of volumes: one for each row of the table of scope
+ * (docs/evidence.md). Where there is a second look behind a row, either the mistake is there, or
+ * that look is left out as well.
  */
+import type { Edit } from '../mutation/mutated-tree.ts';
 import type { Mutant } from './mutant-list.ts';
 
 /** The stories of health-stories.ts are the seeds 5, 15, 25 and so on: each comes ten times. */
-const told = { first: 5, step: 10, seeds: 140 } as const;
+const told = { first: 5, step: 10, seeds: 170 } as const;
 
 function inFile(file: string): (name: string, anchor: string, replacement: string) => Mutant {
   return (name, anchor, replacement) => {
@@ -22,6 +23,95 @@ const storage = inFile('controller-mode/storage-view');
 function row(name: string, [from, to]: readonly string[], why: string): Mutant {
   return rules(name, `moves: '${from}',\n    why:${why}`, `moves: '${to}',\n    why:${why}`);
 }
+
+function edit(file: string, anchor: string, replacement: string): Edit {
+  return { file: `src/controller-mode/${file}.ts`, anchor, replacement };
+}
+
+/** The last look before an episode begins: does the agent still say so? */
+const notLookedAgain = edit(
+  'trouble',
+  "return report.storage?.status === 'unreachable' && (report.volumes?.good ?? 0) === 0;",
+  'return report.v === 1;',
+);
+
+/** Rows that nothing comes to as long as the looks around them are taken. */
+const behindOthers: readonly Mutant[] = [
+  {
+    ...row('what is well again moves', ['never', 'move'], " 'the node reports no trouble"),
+    also: [
+      edit(
+        'trouble',
+        'trouble !== undefined && trouble.goneAt === undefined && isBad(trouble.health);',
+        'trouble !== undefined && isBad(trouble.health);',
+      ),
+      notLookedAgain,
+    ],
+  },
+  {
+    ...row('the word of the kubelet alone moves', ['never', 'move'], " 'the kubelet alone"),
+    also: [
+      edit(
+        'storage-verdict',
+        'if (!state.troubledNodes.has(node) && !hasBeenTroubled(state, node)) return',
+        'if (!state.troubledNodes.has(node) && !hasBeenTroubled(state, node) && state.leadingSince < 0) return',
+      ),
+      edit(
+        'storage-verdict',
+        '    if (isBadNow(trouble) && isUsable(state, node, handle)) bad.set(handle, trouble);\n  }',
+        '    if (isBadNow(trouble) && isUsable(state, node, handle)) bad.set(handle, trouble);\n  }\n' +
+          '  for (const pod of podsOn(state, node)) {\n' +
+          '    const words = state.kubeletWords.get(`${pod.namespace}/${pod.name}`);\n' +
+          '    for (const word of words?.values() ?? []) {\n' +
+          '      const trouble = { ...word, steadySince: word.since, turns: [] };\n' +
+          '      for (const { handle } of ourVolumes(state, pod)) bad.set(handle, trouble);\n' +
+          '    }\n  }',
+      ),
+      notLookedAgain,
+    ],
+  },
+  {
+    ...rules(
+      'what is not understood moves',
+      "moves: 'never',\n  why: 'these views",
+      "moves: 'move',\n  why: 'these views",
+    ),
+    also: edit('scope-rules', "when: { node: ['brief'] },", 'when: { node: [] },'),
+  },
+];
+
+/** When trouble counts, and when it is over. */
+const times: readonly Mutant[] = [
+  inFile('controller-mode/trouble')(
+    'who could not tell counts for nothing',
+    'return unknown > good + bad;',
+    'return bad > 0 && unknown > good + bad;',
+  ),
+  inFile('controller-mode/trouble')(
+    'silence about trouble read as its end',
+    'return goneMs >= calmAfterMs && seesGood(report);',
+    'return goneMs >= calmAfterMs && (seesGood(report) || report !== undefined);',
+  ),
+];
+
+/** The condition of nodes that others may select on. */
+const conditions: readonly Mutant[] = [
+  inFile('controller-mode/write-condition')(
+    'conditions of others written over',
+    'const conditions = [...api.conditionsOf(body, condition.type), written];',
+    'const conditions = [written];',
+  ),
+  inFile('controller-mode/node-condition')(
+    'a good condition of a node stays',
+    'if (node.conditions?.[type] === `${status} ${reason}`) continue;',
+    "if (node.conditions?.[type]?.startsWith('True') === true) continue;",
+  ),
+  inFile('controller-mode/node-condition')(
+    'a bad condition of a node stays',
+    'if (node.conditions?.[type] === `${status} ${reason}`) continue;',
+    "if (node.conditions?.[type]?.startsWith('False') === true) continue;",
+  ),
+];
 
 export const healthMutants: readonly Mutant[] = [
   row(
@@ -117,4 +207,7 @@ export const healthMutants: readonly Mutant[] = [
     'for (const handle of healed) startAnewElsewhere(state, handle, now);',
     'for (const handle of healed.slice(0, 0)) startAnewElsewhere(state, handle, now);',
   ),
+  ...behindOthers,
+  ...times,
+  ...conditions,
 ];

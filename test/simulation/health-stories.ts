@@ -3,6 +3,7 @@
  * show (docs/evidence.md): which pods must then run elsewhere, or that nothing may be begun at all.
  */
 import type { HealthStatus, VolumeHealth } from '../../src/shared/health.ts';
+import { storageCondition } from '../../src/shared/names.ts';
 import { isFinished } from '../model/conditions.ts';
 import { csiVolumesOf } from '../model/csi-volumes.ts';
 import type { Prng } from './prng.ts';
@@ -39,6 +40,8 @@ export interface HealthStory {
   readonly twins?: true;
   /** Two pods with a volume each, and nothing else. */
   readonly pair?: true;
+  /** Until those who must move have moved. */
+  readonly withinMs?: number;
   /** Answers of which volumes the users must move; undefined: nothing may be begun. */
   readonly begin: (what: Case) => readonly string[] | undefined;
 }
@@ -113,7 +116,7 @@ export const healthStories: readonly HealthStory[] = [
     tell(machine, prng.pick<HealthStatus>(['DataLoss', 'Degraded']), handlesOn(machine, array));
   }),
   staying('it cannot tell', all, ({ machine }) => {
-    machine.answersOfVolumes(() => ({ kind: 'Refused', code: 'INTERNAL' }), troubleMs);
+    machine.answersOfVolumes(() => refused, troubleMs);
   }),
   staying('the storage says the same of one volume', asked, ({ machine, array, prng }) => {
     const handle = prng.pick(handlesOn(machine, array));
@@ -155,7 +158,54 @@ export const healthStories: readonly HealthStory[] = [
     nodes: ['a', 'b', 'c', 'd'],
     pair: true,
   },
+  staying('only its kubelet says so', all, ({ world, machine }) => {
+    for (const pod of world.store.all('pods')) {
+      if (pod.spec.nodeName !== machine.name || isFinished(pod)) continue;
+      const conditions = [{ status: 'Inaccessible', reason: 'NoPath', message: '' }];
+      const claims = (pod.spec.volumes ?? []).filter((one) => one.persistentVolumeClaim);
+      const volumeHealth = claims.map(({ name }) => ({ name, healthConditions: conditions }));
+      const { namespace, name } = pod.metadata;
+      const body = { status: { volumeHealth } };
+      world.store.patch('pods', { namespace, name }, body, { subresource: 'status' });
+    }
+  }),
+  {
+    ...staying(
+      'the storage, which nobody could ask, comes back to it last',
+      all,
+      ({ world, machine, array, prng }) => {
+        const others = world.machines.filter((one) => one !== machine);
+        if (others.every((one) => handlesOn(one, array).length === 0)) return;
+        // One call is answered with an error, the other with "abnormal" (driver-dialect.ts).
+        const outMs = prng.between(38_000, 45_000);
+        for (const one of others) one.answersOfVolumes(() => refused, outMs);
+        tell(machine, 'Abnormal', handlesOn(machine, array), outMs + 20_000);
+        array.managementIsOut = true;
+        world.timeline.later(outMs, () => {
+          array.managementIsOut = false;
+        });
+      },
+    ),
+    nodes: ['a', 'b', 'c'],
+  },
+  {
+    name: 'its way to the storage is gone, and its driver falls silent in the middle of that',
+    with: asked,
+    withinMs: 120_000,
+    begin: ({ world, machine, array }) => {
+      const handles = handlesOn(machine, array);
+      tell(machine, 'Inaccessible', handles, 130_000);
+      const silence = (): void => {
+        if (world.checkers.episodes > 0) machine.driverSays(array.name, 'silent', 25_000);
+        else world.timeline.later(500, silence);
+      };
+      silence();
+      return handles;
+    },
+  },
 ];
+
+const refused = { kind: 'Refused', code: 'INTERNAL' } as const;
 
 function staying(
   name: string,
@@ -200,11 +250,18 @@ export function playHealthStory(world: World, prng: Prng, story: HealthStory): v
   const before = movableUsers(world, machine.name);
   world.trace(`** ${story.name}: ${machine.name}`);
   const lost = story.begin({ world, machine, array, prng });
-  world.run(lost === undefined ? stayMs : oneTroubleMs);
+  world.run(lost === undefined ? stayMs : (story.withinMs ?? oneTroubleMs));
   if (lost === undefined) {
     if (world.checkers.episodes === 0) return;
     world.checkers.fail(`S2 an episode was begun although of ${machine.name} ${story.name}`);
     return;
+  }
+  // Nothing of it was over, whatever anybody did not hear.
+  if (world.checkers.withdrawals > 0) {
+    world.checkers.fail(`S6 withdrew the episode of ${machine.name}, although ${story.name}`);
+  }
+  if (lost.length > 1 && conditionOf(world, machine, array) !== 'False') {
+    world.checkers.fail(`L0 ${machine.name} is not called bad, although ${story.name}`);
   }
   for (const { uid, name, handles } of before) {
     const stays = world.store
@@ -215,6 +272,11 @@ export function playHealthStory(world: World, prng: Prng, story: HealthStory): v
     } else if (stays)
       world.checkers.fail(`L0 ${name} stays on ${machine.name}, although ${story.name}`);
   }
+}
+
+function conditionOf({ store }: World, { name }: SimMachine, array: SimArray): string | undefined {
+  const type = storageCondition(array.name);
+  return store.find('nodes', name)?.status?.conditions?.find((one) => one.type === type)?.status;
 }
 
 function movableUsers(

@@ -90,7 +90,9 @@ function planWorld(prng: Prng, oneDeath: boolean, story?: HealthStory): WorldPla
   const workloads = story === undefined ? drawn : workloadsOf(story, names[0] ?? '', drawn);
   if (oneDeath) {
     const latency = { lowMs: 0, highMs: 40 };
-    return { nodes, drivers, workloads, latency, watchLagMs: 500, dawdles: 0, clockError: 0.01 };
+    const policy = { nodeCondition: story !== undefined };
+    const calm = { watchLagMs: 500, dawdles: 0, clockError: 0.01 };
+    return { nodes, drivers, workloads, latency, policy, ...calm };
   }
   return {
     nodes,

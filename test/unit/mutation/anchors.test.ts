@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import type { Mutation } from '../../mutation/mutated-tree.ts';
+import { editsOf, type Mutation } from '../../mutation/mutated-tree.ts';
 import { safetyMutants } from '../../mutation/safety-mutants.ts';
 import { mutants } from '../../simulation/mutant-list.ts';
 
@@ -11,8 +11,8 @@ const root = join(import.meta.dirname, '..', '..', '..');
 describe('the anchor of a deliberate mistake', () => {
   const all: readonly Mutation[] = [...mutants, ...safetyMutants];
 
-  it.each(all)('occurs exactly once: $name', ({ also, ...first }) => {
-    for (const { file, anchor } of also === undefined ? [first] : [first, also]) {
+  it.each(all)('occurs exactly once: $name', (mutation) => {
+    for (const { file, anchor } of editsOf(mutation)) {
       const occurrences = readFileSync(join(root, file), 'utf8').split(anchor).length - 1;
       expect({ file, occurrences }).toEqual({ file, occurrences: 1 });
     }
