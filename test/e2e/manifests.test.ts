@@ -1,10 +1,12 @@
 /** The shipped manifests as kubectl renders them and a real API server would take them. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { JsonObject } from '../../src/shared/effect.ts';
 import { driverLabel } from '../../src/shared/names.ts';
 import { type Cluster, sharedCluster } from '../cluster/start-cluster.ts';
 import { ApiClient } from '../machine/api-client.ts';
-import type { Container, Manifest } from '../unit/manifests/manifest.ts';
+import { eventually } from '../machine/eventually.ts';
+import type { Container, Manifest, PodSpec } from '../unit/manifests/manifest.ts';
 import {
   agentAccount,
   apply,
@@ -39,6 +41,28 @@ function bindingsIn(items: readonly Manifest[]): readonly string[] {
       ),
     )
     .sort();
+}
+
+/** What the API server finds too much in a pod, in a namespace that enforces this level. */
+async function tooMuchFor(level: string, pod: PodSpec | undefined): Promise<string> {
+  if (pod === undefined) throw new Error('no pod');
+  using admin = new ApiClient(await cluster.access('admin'));
+  const labels = { 'pod-security.kubernetes.io/enforce': level };
+  await admin.create('namespaces', { metadata: { name: level, labels } });
+  const account = `/api/v1/namespaces/${level}/serviceaccounts/default`;
+  await eventually(async () => (await admin.call('GET', account)).status === 200, {
+    what: 'the account of pods that name none',
+  });
+  const spec: object = { ...pod, serviceAccountName: 'default' };
+  const body = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'it' },
+    spec: spec as JsonObject,
+  };
+  const path = `/api/v1/namespaces/${level}/pods?dryRun=All`;
+  const { status, message } = await admin.call('POST', path, body);
+  return status === 201 ? '' : message;
 }
 
 /** What the base binds, with this suffix, to these accounts. */
@@ -83,6 +107,20 @@ describe('the worked example, before the API server', () => {
     expect(pod?.serviceAccountName).toBe(account);
     expect(find(items, 'ServiceAccount', account).metadata.namespace).toBe(namespace);
   });
+
+  it('asks for nothing beside the driver in controller mode, and for what it says in node mode', async () => {
+    const [controller, node] = ['Deployment', 'DaemonSet'].map(
+      (kind) => find(items, kind).spec?.template?.spec,
+    );
+    expect(await tooMuchFor('restricted', controller)).toBe('');
+    // The namespace's label allows it; manifests/examples/test-driver/namespace.yaml.
+    const refused = await tooMuchFor('baseline', node);
+    expect(refused).toContain('violates PodSecurity "baseline:latest"');
+    for (const what of ['hostNetwork', 'kubelet-dir', 'plugin-dir', 'cgroup-dir']) {
+      expect(refused).toContain(what);
+    }
+    expect(await tooMuchFor('privileged', node)).toBe('');
+  }, 60_000);
 
   it('binds our roles to those accounts', () => {
     const accounts = { controller: controllerAccount, node: agentAccount };

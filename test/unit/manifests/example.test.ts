@@ -159,10 +159,16 @@ describe.each(modes)('the sidecar in %s mode', (mode, kind) => {
     });
     expect(ours.securityContext?.capabilities?.add).toBeUndefined();
     expect(ours.securityContext?.privileged).toBeUndefined();
+    expect(pod.securityContext?.seccompProfile).toEqual({ type: 'RuntimeDefault' });
     for (const { name, readOnly } of ours.volumeMounts) {
       const isHostPath = pod.volumes.some((one) => one.name === name && one.hostPath !== undefined);
       if (isHostPath) expect([name, readOnly]).toEqual([name, true]);
     }
+  });
+
+  it('is not preempted for others', () => {
+    const critical = mode === 'controller' ? 'system-cluster-critical' : 'system-node-critical';
+    expect(pod.priorityClassName).toBe(critical);
   });
 
   it('is never throttled: slowness looks like death', () => {

@@ -85,7 +85,11 @@ export interface PodSpec {
     readonly effect?: string;
     readonly tolerationSeconds?: number;
   }[];
-  readonly securityContext?: { readonly runAsUser?: number };
+  readonly priorityClassName?: string;
+  readonly securityContext?: {
+    readonly runAsUser?: number;
+    readonly seccompProfile?: { readonly type: string };
+  };
   readonly containers: readonly Container[];
   readonly volumes: readonly {
     readonly name: string;
