@@ -149,8 +149,11 @@ function assemble(parts: Parts, ends: Ends): Agent {
   return { state, reconciler, sources: [sources, healthSource(parts, post), ...own] };
 }
 
-/** A look is cheap, and the driver is not asked for it. */
-const looksInOneHealthInterval = 2;
+/**
+ * A look is cheap, and the driver is not asked for it. Half a round passes before a path that hangs
+ * is looked at, on average, and it is to be left within --unhealthy-after + 20 s.
+ */
+const looksInOneHealthInterval = 3;
 
 /** What is asked for takes microseconds; two looks in a row must take longer to count. */
 const lookDeadlineMs = 3000;

@@ -1,0 +1,184 @@
+/**
+ * Beside what kubernetes-csi/external-health-monitor v0.18 does, by its README and its controller
+ * (pkg/controller/pv_monitor_controller.go, pv_checker.go, node_watcher.go): its Events, its calls
+ * to the driver, and two things over which it stumbles.
+ */
+import { describe, expect, it } from '@jest/globals';
+import { HealthSource } from '../../../src/controller-mode/health-source.ts';
+import { boundHandles } from '../../../src/controller-mode/polled-volumes.ts';
+import type { HealthOffer } from '../../../src/shared/csi/volume-health.ts';
+import type { HealthStatus } from '../../../src/shared/health.ts';
+import { createMetrics } from '../../../src/shared/metrics.ts';
+import { done } from '../../../src/shared/outcome.ts';
+import { FakeClock } from '../../fake-clock.ts';
+import { silentLog } from '../../silent-log.ts';
+import { grants } from '../manifests/grants.ts';
+import { StorageWorld, word } from './storage-world.ts';
+import { pvView } from './views.ts';
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+/** --worker-threads; each takes one PV every --monitor-interval, which is a minute. */
+const workers = 10;
+/** --list-volumes-interval of external-health-monitor. */
+const listEveryMs = 5 * minuteMs;
+
+/** How often it asks for volumes by name in an hour: the same one again where it has few. */
+const itsQuestions = (workers * hourMs) / minuteMs;
+
+interface Asked {
+  readonly world: StorageWorld;
+  readonly questions: string[];
+  readonly answers: Map<string, HealthStatus>;
+  listings: number;
+  pass(durationMs: number): Promise<void>;
+}
+
+/** The volumes of this world, polled by the product while the clock runs. */
+function polled(world: StorageWorld, offer: HealthOffer, intervalMs: number): Asked {
+  const clock = new FakeClock();
+  const answers = new Map<string, HealthStatus>();
+  const healthOf = (handle: string) => word(answers.get(handle) ?? 'Healthy');
+  const asked: Asked = {
+    world,
+    questions: [],
+    answers,
+    listings: 0,
+    pass: (durationMs) => clock.advance(durationMs),
+  };
+  const source = new HealthSource({
+    csi: {
+      healthOffer: () => Promise.resolve({ outcome: done, offer }),
+      listHealth: () => {
+        asked.listings += 1;
+        const volumes = new Map(boundHandles(world.state).map((one) => [one, healthOf(one)]));
+        return Promise.resolve({ outcome: done, volumes, omitsHealthy: false });
+      },
+      volumeHealth: (handle) => {
+        asked.questions.push(handle);
+        return Promise.resolve({ outcome: done, health: healthOf(handle) });
+      },
+    },
+    shell: {
+      clock,
+      random: () => 0.5,
+      log: silentLog,
+      metrics: createMetrics({ version: '', mode: '', startedAt: 0 }),
+    },
+    post: (fact) => world.see({ ...fact, beganAt: world.now }),
+    intervalMs,
+    isLeading: () => true,
+    bound: () => boundHandles(world.state),
+    troubled: () => [],
+  });
+  source.start();
+  return asked;
+}
+
+function volumes(count: number): StorageWorld {
+  const world = StorageWorld.stored('get');
+  for (let i = 0; i < count; i += 1) world.volume(`v${i}`);
+  return world;
+}
+
+const byName: HealthOffer = { list: 'none', get: 'condition' };
+const listed: HealthOffer = { list: 'condition', get: 'none' };
+
+describe('beside external-health-monitor', () => {
+  it('the same Events stand on the claim, the end of trouble once and not for an hour', () => {
+    const world = StorageWorld.stored('list');
+    for (const name of ['a', 'b', 'c', 'd', 'e']) world.workload(name, 'n1');
+    const all = { a: 'Healthy', b: 'Healthy', c: 'Healthy', d: 'Healthy' } as const;
+    const said = new Set<string>();
+    for (const status of ['Healthy', 'Abnormal', 'Abnormal', 'Healthy', 'Healthy'] as const) {
+      world.pass(minuteMs);
+      world.lists({ ...all, e: status });
+      for (const { about, type, reason, key, again } of world.decide().notices) {
+        if (about.name !== 'e') continue;
+        said.add(`${type} ${reason} ${about.kind} ${key} ${again}`);
+      }
+    }
+    const told = [...said].map((text) => text.split(' ').slice(0, 3).join(' '));
+    expect(told).toEqual([
+      'Warning VolumeConditionAbnormal PersistentVolumeClaim',
+      'Normal VolumeConditionNormal PersistentVolumeClaim',
+    ]);
+  });
+
+  it.each([1, 3, 9])('%d volumes are asked for less often in an hour', async (count) => {
+    const asked = polled(volumes(count), byName, minuteMs);
+    await asked.pass(hourMs);
+    const { length } = asked.questions;
+    expect(length / itsQuestions).toBeLessThanOrEqual((1.05 * count) / workers);
+    // And each of them as often as it would be there at best.
+    expect(length).toBeGreaterThanOrEqual(0.9 * count * (hourMs / minuteMs));
+  });
+
+  it('1,000 volumes are all known after a minute, for one question each', async () => {
+    const asked = polled(volumes(1_000), byName, hourMs);
+    await asked.pass(minuteMs);
+    expect(new Set(asked.questions).size).toBe(1_000);
+    expect(asked.questions).toHaveLength(1_000);
+    // There it takes as many questions, and 100 minutes: ten workers, one a minute each.
+  });
+
+  it('a listing is asked for as often in an hour, if it is as far apart', async () => {
+    const asked = polled(volumes(100), listed, listEveryMs);
+    await asked.pass(hourMs);
+    // One more: two passes make certain what one lost while volumes changed.
+    expect(asked.listings).toBeLessThanOrEqual(hourMs / listEveryMs + 2);
+    expect(asked.questions).toEqual([]);
+  });
+
+  it('no Event of the cluster is read to know what was said before', () => {
+    const verbs = grants().filter(({ resource }) => resource === 'events');
+    expect(new Set(verbs.map(({ verb }) => verb))).toEqual(new Set(['create']));
+  });
+
+  it('a Node that is deleted under its pods does no harm, nor when it comes back', () => {
+    const world = StorageWorld.stored('get');
+    world.workload('web-0', 'n1');
+    world.says('web-0', 'Abnormal');
+    world.sick('n1', ['web-0']);
+    world.kubeletSays('web-0', 'Inaccessible');
+    world.pass(40_000);
+    const node = world.state.nodes.get('n1');
+    const csinode = world.state.csinodes.get('n1');
+    if (node === undefined || csinode === undefined) throw new Error('no node');
+    const abnormal = () => world.notices('VolumeConditionAbnormal').map(({ about }) => about.kind);
+    expect(new Set(abnormal())).toEqual(new Set(['PersistentVolumeClaim', 'Pod']));
+    world.remove(node);
+    world.remove(csinode);
+    world.pass(minuteMs);
+    expect(world.verdict('n1').kind).toBe('Gone');
+    expect(abnormal()).toContain('PersistentVolumeClaim');
+    world.put({ ...node, uid: 'of another one' });
+    world.put(csinode);
+    world.says('web-0', 'Healthy');
+    world.well('n1');
+    expect(world.notices('VolumeConditionNormal').map(({ about }) => about.kind)).toContain(
+      'PersistentVolumeClaim',
+    );
+  });
+
+  it('a PV that was released and is bound again is asked for again, and told of', async () => {
+    const asked = polled(volumes(4), byName, minuteMs);
+    const { world, questions, answers } = asked;
+    const pv = world.state.pvs.get('pv-v0');
+    if (pv === undefined) throw new Error('no PV');
+    await asked.pass(2 * minuteMs);
+    expect(questions).toContain('vol-v0');
+    world.put(pvView(pv, { ...pv, claimUid: '', claimName: '', claimNamespace: '' }));
+    await asked.pass(2 * minuteMs);
+    questions.length = 0;
+    await asked.pass(5 * minuteMs);
+    expect(questions).not.toContain('vol-v0');
+    answers.set('vol-v0', 'Abnormal');
+    world.put(pv);
+    world.pass(1_000);
+    await asked.pass(2 * minuteMs);
+    expect(questions).toContain('vol-v0');
+    const told = world.notices('VolumeConditionAbnormal').map(({ about }) => about.name);
+    expect(told).toEqual(['v0']);
+  });
+});
