@@ -1,5 +1,6 @@
 import type { Outcome } from '../shared/outcome.ts';
 import type { HealthOffer, VolumePlace } from '../shared/csi/node-health.ts';
+import type { HealthMetrics } from '../shared/health-metrics.ts';
 import { isBad, type VolumeHealth } from '../shared/health.ts';
 import type { StorageReport } from '../shared/record.ts';
 import type { Shell } from '../shared/shell.ts';
@@ -17,7 +18,9 @@ export interface HealthPort {
 }
 
 export interface HealthSourceOptions {
-  readonly shell: Pick<Shell, 'clock' | 'random'>;
+  readonly shell: Pick<Shell, 'clock' | 'random'> & {
+    readonly metrics: Pick<HealthMetrics, 'healthProbe'>;
+  };
   readonly driver: HealthPort;
   /** Rejects if the kubelet's directory cannot be read. */
   readonly readVolumes: (signal: AbortSignal) => Promise<readonly NodeVolume[]>;
@@ -53,6 +56,8 @@ export class HealthSource {
   /** Bad or late at their last turn: whether that lasts is what matters now. */
   readonly #inDoubt = new Set<string>();
   #storageInDoubt = false;
+  /** By which volumes are asked for. */
+  #method = '';
   /** Of the present round: when it began, its volumes, and how often it was asked again since. */
   #begunAt = 0;
   #found: readonly NodeVolume[] = [];
@@ -114,6 +119,7 @@ export class HealthSource {
     const handles = seen.result.map(({ handle }) => handle);
     const volumesOffered = offered === undefined ? undefined : offered.volumes !== 'none';
     this.#post({ kind: 'VolumesFound', handles, offered: volumesOffered });
+    this.#method = offered?.volumes === 'health' ? 'NodeGetVolumeHealth' : 'NodeGetVolumeStats';
     if (offered === undefined) return [];
     await Promise.all([
       offered.storage ? this.#askStorage() : this.#post(noStorage),
@@ -123,8 +129,10 @@ export class HealthSource {
   }
 
   async #askStorage(): Promise<void> {
+    const beganAt = this.#options.shell.clock.now();
     const seen = await this.#ask(() => this.#options.driver.storage());
     const storage = seen.kind === 'Answered' ? seen.result.storage : undefined;
+    this.#measure('NodeGetStorageHealth', storage !== undefined, beganAt);
     this.#storageInDoubt = storage?.status === 'unreachable';
     this.#post({ kind: 'StorageAsked', storage });
   }
@@ -148,12 +156,20 @@ export class HealthSource {
   async #askVolume({ handle, publishPaths, stagingPath }: NodeVolume): Promise<void> {
     const [publishPath = ''] = publishPaths;
     const place = { handle, publishPath, stagingPath };
+    const beganAt = this.#options.shell.clock.now();
     const answer = answerOf(await this.#ask(() => this.#options.driver.volume(place)));
+    this.#measure(this.#method, answer.kind === 'Told', beganAt);
     if (answer.kind === 'Late') this.#late.add(handle);
     const isDoubtful = answer.kind === 'Told' ? isBad(answer.health) : answer.kind === 'Late';
     if (isDoubtful) this.#inDoubt.add(handle);
     else this.#inDoubt.delete(handle);
     this.#post({ kind: 'VolumeAsked', handle, answer });
+  }
+
+  #measure(method: string, isTold: boolean, beganAt: number): void {
+    const { clock, metrics } = this.#options.shell;
+    const result = isTold ? 'success' : 'error';
+    metrics.healthProbe({ method, result, seconds: (clock.now() - beganAt) / 1000 });
   }
 
   #ask<Result>(work: () => Promise<Result>): Promise<Seen<Result>> {

@@ -21,6 +21,7 @@ import { nodeMode } from './mode.ts';
 import { OwnLookSource } from './own-look-source.ts';
 import { type DriverPort, Sources } from './sources.ts';
 import { createState, type NodeState } from './state.ts';
+import { unhealthyVolumes } from './volume-views.ts';
 
 /** How long the last renewal may take at most, tries and all. */
 const longestFarewellMs = 4000;
@@ -136,6 +137,10 @@ function assemble(parts: Parts, ends: Ends): Agent {
     drainMs,
     onLag: (lagMs) => metrics.setEventLoopLag(lagMs / 1000),
   });
+  const { views } = state;
+  metrics.onScrape(() =>
+    metrics.setNodeHealth({ volumes: unhealthyVolumes(views), storage: views.storage }),
+  );
   const sources = new Sources({
     shell,
     driver: driverPort(connection),

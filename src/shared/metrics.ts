@@ -1,12 +1,12 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { goCodeName } from './go-code-name.ts';
-import type { HealthPicture, HealthProbe } from './health-metrics.ts';
+import { createHealthMetrics, type HealthMetrics, replace } from './health-metrics.ts';
 
 /**
  * Everything that we measure. Labels are bounded: nodes, verdicts, guards, phases and methods; of
  * pods only the labelled ones, of claims only those in trouble and not more than a thousand.
  */
-export interface Metrics {
+export interface Metrics extends HealthMetrics {
   /** One CSI call ended. `code` is the gRPC status code; undefined if there was none. */
   csiOperation(call: CsiOperation): void;
   /** The complete picture: how many nodes carry each verdict. */
@@ -19,9 +19,6 @@ export interface Metrics {
   episodeEnded(result: string): void;
   /** A step of an episode, from the moment it was wanted to the moment its effect was observed. */
   phaseTook(phase: string, seconds: number): void;
-  /** One question for the health of volumes ended, or one pass over a listing of them. */
-  healthProbe(probe: HealthProbe): void;
-  setHealth(picture: HealthPicture): void;
   /** The complete picture: labelled pods, and why they would stay; empty: they would be moved. */
   setProtection(
     pods: readonly { readonly namespace: string; readonly name: string; readonly reason: string }[],
@@ -56,9 +53,6 @@ const operationBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 25, 50, 120, 300, 6
 /** A failover is a matter of seconds; the last buckets are for those that wait for something. */
 const phaseBuckets = [0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600];
 
-/** As KEP-1432 has them. */
-const probeBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30];
-
 export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry();
   const gauges = createGauges(registry);
@@ -76,7 +70,6 @@ export function createMetrics(options: MetricsOptions): Metrics {
     buckets: phaseBuckets,
     registers: [registry],
   });
-  const probes = createProbes(registry);
   const episodes = new Counter({
     name: 'csi_failover_episodes_total',
     help: 'Episodes by how they ended',
@@ -88,6 +81,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const refreshers: (() => void)[] = [];
 
   return {
+    ...createHealthMetrics(registry),
     csiOperation: ({ driver, method, code, seconds }) =>
       operations.observe(
         {
@@ -102,17 +96,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
     setHeartbeatAges: (ages) => replace(gauges.heartbeatAge, 'node', ages),
     episodeEnded: (result) => episodes.inc({ result }),
     phaseTook: (phase, seconds) => phases.observe({ phase }, seconds),
-    healthProbe: ({ method, result, seconds }) => {
-      probes.total.inc({ method, result });
-      probes.duration.observe({ method }, seconds);
-    },
     setProtection: (pods) => {
       gauges.isProtected.reset();
       for (const { namespace, name, reason } of pods) {
         gauges.isProtected.set({ namespace, pod: name, reason }, reason === '' ? 1 : 0);
       }
     },
-    setHealth: (picture) => showHealth(picture, gauges, probes.status),
     setEventLoopLag: (seconds) => gauges.lag.set(seconds),
     setStuckLooks: (count) => gauges.stuckLooks.set(count),
     onScrape: (refresh) => void refreshers.push(refresh),
@@ -120,46 +109,6 @@ export function createMetrics(options: MetricsOptions): Metrics {
       for (const refresh of refreshers) refresh();
       return { contentType: registry.contentType, text: await registry.metrics() };
     },
-  };
-}
-
-function showHealth(
-  { claims, scopes, known, abnormal, isMass }: HealthPicture,
-  gauges: ReturnType<typeof createGauges>,
-  status: ReturnType<typeof createProbes>['status'],
-): void {
-  status.reset();
-  for (const { namespace, name, status: word } of claims) {
-    status.set({ namespace, persistentvolumeclaim: name, status: word }, 1);
-  }
-  replace(gauges.scope, 'scope', scopes);
-  gauges.volumes.set({ word: 'known' }, known);
-  gauges.volumes.set({ word: 'abnormal' }, abnormal);
-  gauges.mass.set(isMass ? 1 : 0);
-}
-
-/** Names and labels of KEP-1432, so that dashboards made for its monitor fit. */
-function createProbes(registry: Registry) {
-  return {
-    total: new Counter({
-      name: 'csi_volume_health_probe_total',
-      help: 'Questions to the driver for the health of volumes, by call and result',
-      labelNames: ['method', 'result'] as const,
-      registers: [registry],
-    }),
-    status: new Gauge({
-      name: 'csi_controller_volume_health_status',
-      help: 'Always 1: a claim whose volume the storage finds in trouble, and its word for it',
-      labelNames: ['namespace', 'persistentvolumeclaim', 'status'] as const,
-      registers: [registry],
-    }),
-    duration: new Histogram({
-      name: 'csi_volume_health_probe_duration_seconds',
-      help: 'How long the driver took to answer for the health of volumes',
-      labelNames: ['method'] as const,
-      buckets: probeBuckets,
-      registers: [registry],
-    }),
   };
 }
 
@@ -182,23 +131,6 @@ function createGauges(registry: Registry) {
       name: 'csi_failover_heartbeat_age_seconds',
       help: "Time since a node's heartbeat was last seen to change",
       labelNames: ['node'] as const,
-      registers,
-    }),
-    scope: new Gauge({
-      name: 'csi_failover_volume_trouble',
-      help: 'Volumes that are bad on a node, by where the trouble lies',
-      labelNames: ['scope'] as const,
-      registers,
-    }),
-    volumes: new Gauge({
-      name: 'csi_failover_storage_volumes',
-      help: 'Volumes of which the storage has said anything, and those that it finds bad',
-      labelNames: ['word'] as const,
-      registers,
-    }),
-    mass: new Gauge({
-      name: 'csi_failover_most_volumes_abnormal',
-      help: '1 while the storage finds so many volumes bad that none is believed',
       registers,
     }),
     isProtected: new Gauge({
@@ -229,15 +161,4 @@ function createGauges(registry: Registry) {
       registers,
     }),
   };
-}
-
-function replace<Label extends string>(
-  gauge: Gauge<Label>,
-  label: Label,
-  values: ReadonlyMap<string, number>,
-): void {
-  gauge.reset();
-  for (const [name, value] of values) {
-    gauge.set({ [label]: name } as Record<Label, string>, value);
-  }
 }

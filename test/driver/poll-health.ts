@@ -14,6 +14,8 @@ import { silentLog } from '../silent-log.ts';
  * folded into one word for each volume; failures are kept under `failed`.
  */
 
+const noMetrics = () => createMetrics({ version: '', mode: '', startedAt: 0 });
+
 /** As a leader asks for these volumes. */
 export function controllerPoller(
   csi: CsiController,
@@ -26,7 +28,7 @@ export function controllerPoller(
       clock: systemClock,
       random: Math.random,
       log: silentLog,
-      metrics: createMetrics({ version: '', mode: '', startedAt: 0 }),
+      metrics: noMetrics(),
     },
     post,
     intervalMs,
@@ -68,7 +70,7 @@ export function pollNode(connection: CsiConnection, handles: readonly string[]):
   const place = { pv: 'pv', block: false, publishPaths: ['/k/pods/p/mount'], stagingPath: '' };
   const volumes = handles.map((handle) => ({ handle, ...place }));
   const poller = new NodePoller({
-    shell: { clock: systemClock, random: Math.random },
+    shell: { clock: systemClock, random: Math.random, metrics: noMetrics() },
     driver: new CsiNodeHealth({ connection, deadlineMs: 5_000 }),
     readVolumes: () => Promise.resolve(volumes),
     everyMs: 100,

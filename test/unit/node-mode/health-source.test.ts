@@ -3,6 +3,7 @@ import type { Fact } from '../../../src/node-mode/facts.ts';
 import { type HealthPort, HealthSource } from '../../../src/node-mode/health-source.ts';
 import type { NodeVolume } from '../../../src/node-mode/node-volumes.ts';
 import type { VolumeHealth } from '../../../src/shared/health.ts';
+import { createMetrics } from '../../../src/shared/metrics.ts';
 import { done, unknown } from '../../../src/shared/outcome.ts';
 import { FakeClock } from '../../fake-clock.ts';
 
@@ -46,15 +47,16 @@ function setUp(handles: readonly string[], options: { readonly hung?: readonly s
     storage: () =>
       Promise.resolve({ outcome: done, storage: { status: 'ok', reason: '', message: '' } }),
   };
+  const metrics = createMetrics({ version: '', mode: '', startedAt: 0 });
   const source = new HealthSource({
-    shell: { clock, random: () => 0.5 },
+    shell: { clock, random: () => 0.5, metrics },
     driver,
     readVolumes: () => world.read(),
     everyMs,
     deadlineMs,
     post: (fact) => void facts.push(fact),
   });
-  return { clock, facts, world, driver, source };
+  return { clock, facts, world, driver, source, metrics };
 }
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => `v${i}`);
@@ -199,6 +201,22 @@ describe('rounds over the volumes', () => {
     await clock.advance(100);
     source.stop();
     expect(facts).toContainEqual({ kind: 'VolumeAsked', handle: 'a', answer });
+  });
+
+  it('are measured, call by call', async () => {
+    const { clock, source, metrics } = setUp(['a', 'b'], { hung: ['b'] });
+    source.start();
+    await clock.advance(deadlineMs + 100);
+    source.stop();
+    const { text } = await metrics.render();
+    const counts = text
+      .split('\n')
+      .filter((line) => line.startsWith('csi_volume_health_probe_total'));
+    expect(counts.sort()).toEqual([
+      'csi_volume_health_probe_total{method="NodeGetStorageHealth",result="success"} 1',
+      'csi_volume_health_probe_total{method="NodeGetVolumeHealth",result="error"} 1',
+      'csi_volume_health_probe_total{method="NodeGetVolumeHealth",result="success"} 1',
+    ]);
   });
 
   it('tell nothing after the end', async () => {

@@ -105,7 +105,7 @@ function startAgent(more: readonly string[] = [], driver = [`--driver-name=${dri
     signal: stop.signal,
   };
   const ended = runNode(result.config, shell, [process.execPath, 'src/main.ts']);
-  const agent = { ended, stop: () => stop.abort() };
+  const agent = { ended, stop: () => stop.abort(), metrics: shell.metrics };
   agents.push(agent);
   return agent;
 }
@@ -166,11 +166,13 @@ describe('an agent on a machine', () => {
         },
       },
     });
-    startAgent();
+    const { metrics } = startAgent();
     await until(() => report()?.volumes?.bad === 1);
     expect(report()?.unhealthy).toEqual([
       { handle: 'vol-1', status: 'Inaccessible', reason: 'NoPath', message: '' },
     ]);
+    const metric = 'csi_node_volume_health_status{volume_handle="vol-1",status="Inaccessible"} 1';
+    expect((await metrics.render()).text).toContain(metric);
     status = 0;
     await until(() => report()?.volumes?.good === 1);
     expect(report()?.unhealthy).toEqual([]);

@@ -102,6 +102,22 @@ describe('metrics', () => {
     ]);
   });
 
+  it('name each volume in trouble on a node, and its way to the storage', async () => {
+    const metrics = create();
+    const names = ['csi_node_volume_health_status', 'csi_node_storage_backend_health_status'];
+    const found = async () => (await Promise.all(names.map((name) => lines(metrics, name)))).flat();
+    const storage = { status: 'unreachable', reason: 'NoPath', message: 'of any length' };
+    metrics.setNodeHealth({ volumes: [{ handle: 'vol-7', status: 'Hung' }], storage });
+    expect(await found()).toEqual([
+      'csi_node_volume_health_status{volume_handle="vol-7",status="Hung"} 1',
+      'csi_node_storage_backend_health_status{status="unreachable",reason="NoPath"} 1',
+    ]);
+    metrics.setNodeHealth({ volumes: [], storage: { ...storage, status: 'ok' } });
+    expect(await found()).toEqual([]);
+    metrics.setNodeHealth({ volumes: [], storage: undefined });
+    expect(await found()).toEqual([]);
+  });
+
   it('count the questions for health and time them', async () => {
     const metrics = create();
     metrics.healthProbe({ method: 'ListVolumes', result: 'error', seconds: 2 });
