@@ -45,6 +45,11 @@ export interface AdverseStatus {
   readonly message?: string;
 }
 
+export interface StorageHealth extends AdverseStatus {
+  /** Only volumes of this kind are concerned; absent: all. */
+  readonly volume_capability?: object | null;
+}
+
 export interface VolumeStatus {
   readonly published_node_ids?: readonly string[];
   readonly volume_condition?: VolumeCondition | null;
@@ -114,7 +119,7 @@ export interface Calls {
   };
   '/csi.v1.Node/NodeGetStorageHealth': {
     request: Nothing;
-    answer: { readonly backend_health?: readonly (AdverseStatus | null)[] };
+    answer: { readonly backend_health?: readonly (StorageHealth | null)[] };
   };
   '/csi.v1.Node/NodeUnpublishVolume': {
     request: { readonly volume_id: string; readonly target_path: string };

@@ -3,7 +3,7 @@ import type { Outcome } from '../outcome.ts';
 import type { StorageReport } from '../record.ts';
 import type { CsiConnection } from './connection.ts';
 import { healthOfCondition, healthOfStatuses } from './health-words.ts';
-import type { AdverseStatus } from './messages.ts';
+import type { StorageHealth } from './messages.ts';
 import { type NodeCapabilities, readNodeCapabilities } from './node.ts';
 
 /** A volume as the driver's node service knows it. */
@@ -113,15 +113,17 @@ function offerOf(capabilities: NodeCapabilities): HealthOffer {
   return { volumes, storage: storageHealth };
 }
 
-/** StorageHealthErrorType: 1 degraded, 2 unreachable. An unknown one is no sign of health. */
-function storageOf(said: readonly (AdverseStatus | null)[]): StorageReport | undefined {
-  const first = (number: number) => said.find((entry) => entry?.status === number) ?? undefined;
-  const worst = first(2) ?? first(1);
-  if (worst === undefined) {
-    return said.length === 0 ? { status: 'ok', reason: '', message: '' } : undefined;
-  }
+/**
+ * StorageHealthErrorType: 1 degraded, 2 unreachable. An unknown one is no sign of health. What is
+ * out of reach for one kind of volume only may do for the others: that is not the way of them all.
+ */
+function storageOf(said: readonly (StorageHealth | null)[]): StorageReport | undefined {
+  const isForAll = (entry: StorageHealth | null): boolean => !entry?.volume_capability;
+  const lost = said.find((entry) => entry?.status === 2 && isForAll(entry));
+  const worst = lost ?? said.find((entry) => entry?.status === 2 || entry?.status === 1);
+  if (!worst) return said.length === 0 ? { status: 'ok', reason: '', message: '' } : undefined;
   return {
-    status: worst.status === 2 ? 'unreachable' : 'degraded',
+    status: worst === lost ? 'unreachable' : 'degraded',
     reason: oneLine(worst.reason),
     message: oneLine(worst.message),
   };

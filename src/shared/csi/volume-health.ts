@@ -3,7 +3,7 @@
  * CSI it speaks. Only a driver that says that it means its words is asked for them, and only a
  * word counts: a failed call, an absent condition and an unknown number are all `Unknown`.
  */
-import type { VolumeHealth } from '../health.ts';
+import { type VolumeHealth, worstHealth } from '../health.ts';
 import { type Outcome, failed, unknown } from '../outcome.ts';
 import type { ControllerCapabilities } from './controller-capabilities.ts';
 import { healthOfCondition, healthOfStatuses } from './health-words.ts';
@@ -118,14 +118,22 @@ function completed(
   return { outcome, volumes: outcome.kind === 'Done' ? volumes : new Map(), omitsHealthy };
 }
 
-/** A volume that changes while it is listed may come twice: then the later entry is its word. */
+/**
+ * A volume that changes while it is listed may come twice, and nobody says which word is the
+ * younger one: then the worse counts until the next listing.
+ */
+function keep(volumes: Map<string, VolumeHealth>, handle: string, health: VolumeHealth): void {
+  if (handle === '') return;
+  const known = volumes.get(handle);
+  volumes.set(handle, known === undefined ? health : worstHealth([known, health]));
+}
+
 function collectHealth(
   entries: readonly (HealthOfVolume | null)[],
   volumes: Map<string, VolumeHealth>,
 ): void {
   for (const entry of entries) {
-    const handle = entry?.volume_id ?? '';
-    if (handle !== '') volumes.set(handle, healthOfStatuses(entry));
+    keep(volumes, entry?.volume_id ?? '', healthOfStatuses(entry));
   }
 }
 
@@ -135,6 +143,6 @@ function collectConditions(
 ): void {
   for (const entry of entries) {
     const handle = entry?.volume?.volume_id ?? '';
-    if (handle !== '') volumes.set(handle, healthOfCondition(entry?.status?.volume_condition));
+    keep(volumes, handle, healthOfCondition(entry?.status?.volume_condition));
   }
 }

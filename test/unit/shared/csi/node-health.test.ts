@@ -116,6 +116,12 @@ describe("the node's way to the storage", () => {
     ['nothing adverse', [], 'ok'],
     ['STORAGE_DEGRADED', [{ status: 1, reason: 'OnePath' }], 'degraded'],
     ['STORAGE_UNREACHABLE', [{ status: 1 }, { status: 2, reason: 'NoPath' }], 'unreachable'],
+    ['STORAGE_UNREACHABLE for one kind', [{ status: 2, volume_capability: {} }], 'degraded'],
+    [
+      'STORAGE_UNREACHABLE for one kind and for all',
+      [{ status: 2, volume_capability: {} }, { status: 2 }],
+      'unreachable',
+    ],
     ['only numbers that nobody knows', [{ status: 9 }], undefined],
   ])('is %s', async (_, backend_health, status) => {
     const answer = await storage(() => ({ backend_health }));

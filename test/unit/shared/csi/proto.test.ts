@@ -51,7 +51,8 @@ const fields: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   NodeUnpublishVolumeResponse: {},
   NodeUnstageVolumeRequest: { volume_id: 1, staging_target_path: 2 },
   NodeUnstageVolumeResponse: {},
-  StorageHealth: { status: 1, reason: 2, message: 3 },
+  StorageHealth: { status: 1, reason: 2, message: 3, volume_capability: 4 },
+  ConcernedKind: {},
 };
 
 const enums: Readonly<Record<string, Readonly<Record<string, number>>>> = {

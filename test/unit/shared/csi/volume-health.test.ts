@@ -169,7 +169,7 @@ describe('a listing of health', () => {
     await s.driver({ capabilities: older, override: { ListVolumes: () => ({ entries }) } });
     expect(await list(s.controller)).toEqual({
       outcome: { kind: 'Done' },
-      words: { a: 'Healthy', b: 'Healthy', c: 'Unknown', d: 'Unknown' },
+      words: { a: 'Abnormal', b: 'Healthy', c: 'Unknown', d: 'Unknown' },
       omitsHealthy: false,
     });
   });
