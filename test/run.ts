@@ -55,6 +55,10 @@ const unsteady = [
 ];
 
 const measuredOnMachines = ['test/real/power-off.test.ts'];
+/** What takes longest begins first. */
+const longOnMachines = ['stock', 'services', 'standalone', 'cleaning'].map(
+  (name) => `test/real/${name}.test.ts`,
+);
 
 const early: readonly Plan[] = ['check', 'all'];
 const late: readonly Plan[] = ['all'];
@@ -156,9 +160,9 @@ const stages: readonly Stage[] = [
   {
     name: 'on real machines',
     plans: ['real'],
-    run: { tests: ['test/real'], but: measuredOnMachines },
+    run: { tests: [...longOnMachines, 'test/real'], but: measuredOnMachines },
     machines: true,
-    beds: 2,
+    beds: 3,
     timeoutMinutes: 60,
   },
 ];
@@ -266,9 +270,10 @@ function runJest(stage: Stage, { tests, but = [] }: Tests, timeoutMs: number): C
   }
 }
 
+/** Each once, in the order in which they are named. */
 function filesIn(tests: readonly string[]): readonly string[] {
   const patterns = tests.map((one) => (one.endsWith('.ts') ? one : `${one}/**/*.test.ts`));
-  return globSync(patterns, { cwd: root }).sort();
+  return [...new Set(patterns.flatMap((pattern) => globSync(pattern, { cwd: root }).sort()))];
 }
 
 /** What starts the tests in their surroundings. */

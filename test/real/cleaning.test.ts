@@ -8,7 +8,7 @@ const [a, b] = ['worker-a', 'worker-b'] as const;
 const web = labelled('web');
 const container = '/spec/template/spec/containers/0';
 
-describe('a machine whose kubelet comes back and has lost what it knew of a volume', () => {
+describe('a machine whose kubelet comes back and does not unmount a volume', () => {
   let stage: RealStage;
 
   beforeAll(async () => {
@@ -17,9 +17,9 @@ describe('a machine whose kubelet comes back and has lost what it knew of a volu
   afterAll(() => stage?.[Symbol.asyncDispose](), 60_000);
 
   /** Where the volume is mounted on the machine itself: for the pod, and for all pods. */
-  function mounts(): readonly string[] {
+  function mounts(machine: string = a): readonly string[] {
     const points = stage.bed
-      .machine(a)
+      .machine(machine)
       .mountinfo()
       .split('\n')
       .map((line) => line.split(' ')[4] ?? '');
@@ -33,6 +33,15 @@ describe('a machine whose kubelet comes back and has lost what it knew of a volu
     expect(mounts()).toEqual(before);
   }
 
+  function folderOf(uid: string): string {
+    return `/var/lib/kubelet/pods/${uid}/volumes/kubernetes.io~csi/${pvName(web)}`;
+  }
+
+  async function isWhole(): Promise<void> {
+    expect(await stage.violations(web)).toEqual([]);
+    expect(await stage.damageSoFar(web)).toEqual([]);
+  }
+
   it('keeps it mounted, while its agent cannot tell which containers run', async () => {
     await stage.installation.changeAgents({ op: 'remove', path: `${container}/volumeMounts/2` });
     await stage.place(web, a);
@@ -40,8 +49,7 @@ describe('a machine whose kubelet comes back and has lost what it knew of a volu
     await stage.bed.machine(a).killKubelet();
     await stage.moves(web, a, 90_000);
     // As a crash leaves it: empty. The kubelet reads there what it has to unmount.
-    const volume = `/var/lib/kubelet/pods/${uid}/volumes/kubernetes.io~csi/${pvName(web)}`;
-    await stage.bed.machine(a).run('truncate', '--size=0', `${volume}/vol_data.json`);
+    await stage.bed.machine(a).run('truncate', '--size=0', `${folderOf(uid)}/vol_data.json`);
     await stage.bed.machine(a).restartKubelet();
     await eventually(() => stage.bed.isReady(a), { what: 'Ready again', withinMs: 60_000 });
     await keepsMounts(75_000);
@@ -55,7 +63,28 @@ describe('a machine whose kubelet comes back and has lost what it knew of a volu
     await stage.released(60_000);
     await stage.event({ kind: 'Node', name: a, reason: 'NodeReleased' });
     expect(stage.bed.machine(a).bootId).toBe(bootId);
+    await isWhole();
   }, 300_000);
+
+  it('is cleaned of what was staged only, for which no pod is left', async () => {
+    const machine = stage.bed.machine(b);
+    const { bootId } = machine;
+    const folder = folderOf(stage.podOf(web)?.metadata.uid ?? '');
+    await machine.killKubelet();
+    await stage.moves(web, b, 90_000);
+    // Where the kubelet ended between the two: unpublished, and not unstaged.
+    await machine.run('umount', `${folder}/mount`);
+    await machine.run('rmdir', `${folder}/mount`);
+    await machine.run('rm', `${folder}/vol_data.json`);
+    await machine.run('rmdir', folder);
+    expect(mounts(b)).toEqual([expect.stringMatching(/\/globalmount$/)]);
+    await machine.restartKubelet();
+    await eventually(() => mounts(b).length === 0, { what: 'no mount', withinMs: 120_000 });
+    await stage.released(60_000);
+    await stage.event({ kind: 'Node', name: b, reason: 'NodeReleased' });
+    expect(machine.bootId).toBe(bootId);
+    await isWhole();
+  }, 400_000);
 
   it('leaves file system and journal whole', async () => {
     expect(await stage.violations(web)).toEqual([]);

@@ -14,6 +14,8 @@ const packages: Readonly<Record<string, string>> = {
   '/sbin/ip': 'iproute2',
   '/sbin/mkfs.ext4': 'e2fsprogs',
   '/usr/bin/unshare': 'util-linux',
+  '/usr/bin/curl': 'curl',
+  '/usr/bin/pgrep': 'procps',
 };
 
 /** Bits of CapEff, linux/capability.h. */

@@ -7,6 +7,7 @@ import { defaultControllerCapabilities } from '../driver/controller-service.ts';
 import { type DialectName, dialects } from '../driver/dialect.ts';
 import { defaultNodeCapabilities } from '../driver/node-service.ts';
 import { eventually } from '../machine/eventually.ts';
+import type { Pod } from '../model/objects.ts';
 import { arrayAddresses, type RealBed } from './real-bed.ts';
 
 /** As the example names them. */
@@ -97,6 +98,33 @@ export class Installation {
     });
   }
 
+  /** Ends the driver's process on a machine, as a mistake in it does; resolves when it runs anew. */
+  async crashDriver(machine: string): Promise<void> {
+    const restarts = (): number =>
+      this.#driverOn(machine)?.status?.containerStatuses?.reduce(
+        (sum, { restartCount = 0 }) => sum + restartCount,
+        0,
+      ) ?? 0;
+    const before = restarts();
+    const pattern = 'main.mjs --mode=node --endpoint=';
+    await this.#bed.machine(machine).run('pkill', '--signal=KILL', '--full', pattern);
+    await eventually(() => restarts() > before, {
+      what: 'the driver to restart',
+      withinMs: 60_000,
+    });
+  }
+
+  /** Deletes the driver's pod on a machine, as a roll-out does; resolves when another is ready. */
+  async renewDriver(machine: string): Promise<void> {
+    const { name, uid } = this.#driverOn(machine)?.metadata ?? { name: '', uid: '' };
+    await this.#bed.cluster.kubectl(['delete', 'pod', name, `--namespace=${driverNamespace}`]);
+    const renewed = (): boolean => {
+      const pod = this.#driverOn(machine);
+      return pod !== undefined && pod.metadata.uid !== uid && isReady(pod);
+    };
+    await eventually(renewed, { what: `another driver on ${machine}`, withinMs: 60_000 });
+  }
+
   /** The node of the replica that leads; undefined: none does. */
   leaderNode(): string | undefined {
     const lease = this.#bed.watch.find('leases', leaderLease(driverName), driverNamespace);
@@ -109,12 +137,18 @@ export class Installation {
     await this.#bed.cluster.kubectl(['delete', '-k', this.#folder, '--timeout=90s']);
   }
 
+  #driverOn(machine: string): Pod | undefined {
+    return this.#bed.watch
+      .all('pods')
+      .find(
+        ({ metadata, spec }) => metadata.name.startsWith(agentsName) && spec.nodeName === machine,
+      );
+  }
+
   #isReady(): boolean {
     const { watch, machines } = this.#bed;
     const pods = watch.all('pods').filter(({ metadata }) => metadata.namespace === driverNamespace);
-    const ready = pods.filter(({ status }) =>
-      status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
-    );
+    const ready = pods.filter(isReady);
     const known = machines.every(({ name }) => {
       const drivers = watch.find('csinodes', name)?.spec.drivers ?? [];
       const lease = watch.find('leases', heartbeatLease(driverName, name), driverNamespace);
@@ -125,6 +159,11 @@ export class Installation {
     const perMachine = this.#variant === 'standalone' ? 2 : 1;
     return ready.length === perMachine * machines.length + 2 && known && led;
   }
+}
+
+function isReady({ status }: Pod): boolean {
+  const conditions = status?.conditions ?? [];
+  return conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True');
 }
 
 /** Where the array is, and what the driver needs of the machine to mount what it serves. */

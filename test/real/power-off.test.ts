@@ -59,6 +59,8 @@ describe('a machine that loses its power, with default flags', () => {
         recordSight(`${sight}\n${await sightOf(stage, 'node', from)}`);
       }
       await stage.installation.ready();
+      expect(await stage.violations(web)).toEqual([]);
+      expect(await stage.damageSoFar(web)).toEqual([]);
     },
     300_000,
   );

@@ -6,12 +6,14 @@ import type { NodeBinaries } from '../cluster/binaries.ts';
 import type { ApiAccess } from '../machine/api-access.ts';
 import { eventually } from '../machine/eventually.ts';
 import { writeKubeconfig } from '../machine/kubeconfig.ts';
+import type { Machine, RunningWorkload } from '../machine/machine.ts';
 import { ManagedProcess } from '../machine/process.ts';
 import { cgroupVariable } from './cgroup-variable.ts';
 import { cgroupOptions, freezerOf, freshCgroups } from './cgroups.ts';
 import { run } from './command.ts';
 import { addressesOf, type Network, type NodeAddresses } from './network.ts';
 import { writeDisk, writeMemory } from './node-files.ts';
+import { workloadsIn, writerPattern } from './running.ts';
 
 export interface RealMachineOptions {
   readonly name: string;
@@ -29,6 +31,9 @@ export interface RealMachineOptions {
   readonly kubeletFlags?: readonly string[];
 }
 
+/** Our agent by its command line, in which a driver has no such flag. */
+const agentPattern = '--mode=node --csi-address=';
+
 /** What runs on the machine itself, rather than in a pod. */
 export type Service = 'block-layer' | 'containerd' | 'kubelet';
 
@@ -37,7 +42,7 @@ export type Service = 'block-layer' | 'containerd' | 'kubelet';
  * IPC and cgroup namespaces of its own. Its power is the first process in there: with that one the
  * kernel kills everything else.
  */
-export class RealMachine implements AsyncDisposable {
+export class RealMachine implements Machine {
   readonly name: string;
   readonly addresses: NodeAddresses;
   readonly #options: RealMachineOptions;
@@ -46,6 +51,7 @@ export class RealMachine implements AsyncDisposable {
   #pid = 0;
   #bootId: string | undefined;
   #cgroups: readonly string[] = [];
+  #frozen = false;
 
   constructor(options: RealMachineOptions) {
     this.name = options.name;
@@ -89,7 +95,7 @@ export class RealMachine implements AsyncDisposable {
     await this.#options.network.remove(this.name);
     init.signal('SIGKILL');
     // What is frozen dies when it thaws.
-    this.#freezer('THAWED');
+    this.thaw();
     await init.exited;
     for (const service of this.#services.values()) await service.kill();
     this.#services.clear();
@@ -125,10 +131,12 @@ export class RealMachine implements AsyncDisposable {
 
   /** Nothing on the machine runs, and it does not know: what a zombie is made of. */
   freeze(): void {
+    this.#frozen = true;
     this.#freezer('FROZEN');
   }
 
   thaw(): void {
+    this.#frozen = false;
     this.#freezer('THAWED');
   }
 
@@ -157,9 +165,46 @@ export class RealMachine implements AsyncDisposable {
     this.#options.network.heal(this.name, 'storage');
   }
 
+  /** It runs in a pod, and what ended there the kubelet would start anew: so it stands still. */
+  async stopAgent(): Promise<void> {
+    await this.run('pkill', '--signal=STOP', '--full', '--', agentPattern);
+  }
+
+  async startAgent(): Promise<void> {
+    await this.run('pkill', '--signal=CONT', '--full', '--', agentPattern);
+  }
+
+  async workloads(): Promise<readonly RunningWorkload[]> {
+    if (this.#bootId === undefined) return [];
+    if (this.#frozen) throw new Error(`${this.name} is frozen`);
+    // pgrep fails where it finds nothing, and only then with 1.
+    const find = 'pgrep --full --list-full -- "$1" || test $? -eq 1';
+    return workloadsIn(await this.run('sh', '-c', find, 'sh', writerPattern), this.#disk);
+  }
+
   /** Runs a command on the machine; what it printed. */
   async run(...command: readonly string[]): Promise<string> {
     return await run('nsenter', ...this.#entry(), ...command);
+  }
+
+  /** What the kubelet answers to somebody with a certificate of the cluster. */
+  async askKubelet(path: string): Promise<string> {
+    const { client = { cert: '', key: '' } } = await this.#options.access();
+    const [cert, key] = [join(this.#memory, 'client.crt'), join(this.#memory, 'client.key')];
+    writeFileSync(cert, client.cert);
+    writeFileSync(key, client.key);
+    // Its own certificate nobody has signed.
+    const flags = [
+      '--silent',
+      '--show-error',
+      '--fail',
+      '--insecure',
+      '--cert',
+      cert,
+      '--key',
+      key,
+    ];
+    return await this.run('curl', ...flags, `https://127.0.0.1:10250${path}`);
   }
 
   /** Of the machine's own processes, as a mount table of its first process. */

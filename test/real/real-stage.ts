@@ -1,8 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { JsonObject } from '../../src/shared/effect.ts';
 import { enabledLabel } from '../../src/shared/names.ts';
-import type { WriterSummary } from '../array/judge.ts';
+import type { JournalEntry, WriterSummary } from '../array/judge.ts';
 import { type ShownEvent, shownEvent } from '../demo/describe.ts';
 import { collections, createWorkload, must } from '../machine/create-workload.ts';
 import { eventually } from '../machine/eventually.ts';
@@ -19,7 +20,7 @@ import { leftOvers, marksIn, movesIn } from '../scenarios/traces.ts';
 import { type Freshness, writesOn } from '../scenarios/writes-on.ts';
 import { driverName, Installation, type InstallationOptions } from './installation.ts';
 import { RealBed, type RealBedOptions } from './real-bed.ts';
-import { checkVolume, type VolumeState } from './volume-check.ts';
+import { checkVolume, replayJournal, type VolumeState } from './volume-check.ts';
 import { realWorkloadObject } from './workload.ts';
 
 /** A StatefulSet of one pod, in the namespace `default`. */
@@ -58,12 +59,23 @@ export class RealStage implements AsyncDisposable {
     this.installation = installation;
   }
 
+  /** The StatefulSet of manifests/examples/workload, for a plan named `ledger`. */
+  async example(): Promise<JsonObject> {
+    const folder = fileURLToPath(new URL('../../manifests/examples/workload', import.meta.url));
+    const read = ['create', '--dry-run=client', '--output=json', '-k', folder];
+    return JSON.parse(await this.bed.cluster.kubectl(read)) as JsonObject;
+  }
+
   /** Runs the workload, on this machine if one is named; resolves when it writes. */
-  async place(plan: WorkloadPlan, machine?: string): Promise<WriterSummary> {
+  async place(
+    plan: WorkloadPlan,
+    machine?: string,
+    object: JsonObject = realWorkloadObject(plan),
+  ): Promise<WriterSummary> {
     const names = this.bed.machines.map(({ name }) => name);
     const others = machine === undefined ? [] : names.filter((name) => name !== machine);
     await this.cordon(others, true);
-    await createWorkload(this.bed, plan, realWorkloadObject(plan));
+    await createWorkload(this.bed, plan, object);
     const writer = await this.writesOn(plan, names, { withinMs: 60_000 });
     await this.cordon(others, false);
     return writer;
@@ -182,26 +194,35 @@ export class RealStage implements AsyncDisposable {
     readonly kind: string;
     readonly name: string;
     readonly reason: string;
+    /** An older one does not count. */
+    readonly since?: number;
     readonly withinMs?: number;
   }): Promise<ShownEvent> {
-    const { kind, name, reason, withinMs = 15_000 } = asked;
+    const { kind, name, reason, since = 0, withinMs = 15_000 } = asked;
     return await eventually(
       async () =>
         ((await this.bed.api.list('events')) ?? [])
           .map(shownEvent)
-          .find((one) => one.kind === kind && one.name === name && one.reason === reason),
+          .find(
+            (one) =>
+              one.kind === kind && one.name === name && one.reason === reason && one.at >= since,
+          ),
       { what: `Event ${reason} on ${kind} ${name}`, withinMs, everyMs: 200 },
     );
   }
 
   /** Sentences about what is wrong with the plan's volume; empty: all is whole. Ends the workload. */
   async damage(plan: WorkloadPlan): Promise<readonly string[]> {
-    const { complaints, contiguous, records, lost } = await this.inspect(plan);
-    return [
-      ...(complaints === '' ? [] : [`e2fsck: ${complaints}`]),
-      ...(contiguous === records ? [] : [`${records} records, of which ${contiguous} in a row`]),
-      ...(lost === 0 ? [] : [`${lost} acknowledged records are lost`]),
-    ];
+    return damageIn(await this.inspect(plan));
+  }
+
+  /** The same while it goes on: of the volume as the next who mounts it would find it now. */
+  async damageSoFar(plan: WorkloadPlan): Promise<readonly string[]> {
+    // What the array took later need not be in the image.
+    const written = await this.#written(plan);
+    const image = await this.#imageOf(plan);
+    replayJournal(image);
+    return damageIn(checkVolume(image, written));
   }
 
   /** Ends the workload as a person does, and looks at what it leaves on its volume. */
@@ -216,13 +237,19 @@ export class RealStage implements AsyncDisposable {
       what: `${plan.name} to be gone, and its volume to be detached`,
       withinMs: 120_000,
     });
+    return checkVolume(await this.#imageOf(plan), await this.#written(plan));
+  }
+
+  /** All of it, as it was at one moment. */
+  async #imageOf(plan: WorkloadPlan): Promise<string> {
     const file = join(this.bed.folder, `${volumeHandle(plan)}.img`);
     await this.bed.array.save(volumeHandle(plan), file);
+    return file;
+  }
+
+  async #written(plan: WorkloadPlan): Promise<readonly JournalEntry[]> {
     const journal = await this.bed.array.journal();
-    return checkVolume(
-      file,
-      journal.filter(({ handle }) => handle === volumeHandle(plan)),
-    );
+    return journal.filter(({ handle }) => handle === volumeHandle(plan));
   }
 
   /** Ends everything and keeps logs and Events. */
@@ -242,6 +269,14 @@ export class RealStage implements AsyncDisposable {
     writeFileSync(join(folder, 'verdict.json'), JSON.stringify(verdict, undefined, 2));
     await this.bed[Symbol.asyncDispose]();
   }
+}
+
+function damageIn({ complaints, contiguous, records, lost }: VolumeState): readonly string[] {
+  return [
+    ...(complaints === '' ? [] : [`e2fsck: ${complaints}`]),
+    ...(contiguous === records ? [] : [`${records} records, of which ${contiguous} in a row`]),
+    ...(lost === 0 ? [] : [`${lost} acknowledged records are lost`]),
+  ];
 }
 
 function folderOf(name: string): string {

@@ -1,14 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '../machine/eventually.ts';
-import { agentsName, controllerName, driverName, driverNamespace } from './installation.ts';
+import { claimName, volumeHandle } from '../machine/workload-objects.ts';
+import { agentsName, controllerName, driverNamespace } from './installation.ts';
 import { labelled, RealStage } from './real-stage.ts';
 import { record, type Scenario } from './results.ts';
 
 const [a, b, c] = ['worker-a', 'worker-b', 'worker-c'] as const;
-const web = labelled('web');
+/** The worked example of a workload. */
+const web = labelled('ledger');
 /** Longer than everything that could call a machine lost. */
 const watchedMs = 40_000;
+
+/** Of the kubelet's statistics. */
+interface Summary {
+  readonly pods?: readonly {
+    readonly volume?: readonly {
+      readonly usedBytes?: number;
+      readonly pvcRef?: { readonly name: string };
+    }[];
+  }[];
+}
 
 describe('what fails on a machine, or does not', () => {
   let stage: RealStage;
@@ -17,9 +29,14 @@ describe('what fails on a machine, or does not', () => {
 
   beforeAll(async () => {
     stage = await RealStage.open('services', { machines: [a, b, c] });
-    await stage.place(web, c);
+    await stage.place(web, c, await stage.example());
   }, 300_000);
   afterAll(() => stage?.[Symbol.asyncDispose](), 60_000);
+
+  afterEach(async () => {
+    expect(await stage.violations(web)).toEqual([]);
+    if (stage.podOf(web) !== undefined) expect(await stage.damageSoFar(web)).toEqual([]);
+  }, 60_000);
 
   /** The same pod still writes, and nobody of us has done anything. */
   async function nothingMoved(mark: ReturnType<RealStage['mark']>, uid?: string): Promise<void> {
@@ -50,6 +67,20 @@ describe('what fails on a machine, or does not', () => {
     recordThatItStays('power cycle of seconds');
   }, 180_000);
 
+  it('how full the volume is, the driver tells the kubelet', async () => {
+    await eventually(
+      async () => {
+        const summary = await stage.bed.machine(home).askKubelet('/stats/summary');
+        const { pods = [] } = JSON.parse(summary) as Summary;
+        const volumes = pods.flatMap(({ volume = [] }) => volume);
+        const { usedBytes = 0 } =
+          volumes.find(({ pvcRef }) => pvcRef?.name === claimName(web)) ?? {};
+        return usedBytes > 0;
+      },
+      { what: 'the kubelet to tell it', withinMs: 120_000, everyMs: 1_000 },
+    );
+  }, 180_000);
+
   it('a dead containerd moves nothing, and containers go on', async () => {
     const [mark, uid] = [stage.mark(), uidOfPod()];
     await stage.bed.machine(home).stopService('containerd');
@@ -63,23 +94,19 @@ describe('what fails on a machine, or does not', () => {
 
   it('a driver that crashes moves nothing, and disks stay', async () => {
     const [mark, uid] = [stage.mark(), uidOfPod()];
-    const pod = stage.bed.watch
-      .all('pods')
-      .find(({ metadata, spec }) => metadata.name.startsWith(agentsName) && spec.nodeName === home);
-    const restarts = (): number => {
-      const now = stage.bed.watch.find('pods', pod?.metadata.name ?? '', driverNamespace);
-      const counts = now?.status?.containerStatuses?.map(({ restartCount = 0 }) => restartCount);
-      return counts?.reduce((sum, count) => sum + count, 0) ?? 0;
-    };
-    const before = restarts();
-    await stage.bed
-      .machine(home)
-      .run('pkill', '-KILL', '-f', `main.mjs --mode=node .*${driverName}`);
-    await eventually(() => restarts() > before, {
-      what: 'the driver to restart',
-      withinMs: 60_000,
-    });
+    await stage.installation.crashDriver(home);
     await sleep(10_000);
+    await nothingMoved(mark, uid);
+  }, 180_000);
+
+  it('an agent that stands still moves nothing, and is told of', async () => {
+    const [mark, uid] = [stage.mark(), uidOfPod()];
+    const machine = stage.bed.machine(home);
+    await machine.stopAgent();
+    const about = { kind: 'Node', name: home, since: mark.at, withinMs: 60_000 };
+    await stage.event({ ...about, reason: 'NodeAgentDown' });
+    await machine.startAgent();
+    await stage.event({ ...about, reason: 'NodeRecovered' });
     await nothingMoved(mark, uid);
   }, 180_000);
 
@@ -94,14 +121,32 @@ describe('what fails on a machine, or does not', () => {
     recordThatItStays('driver crashes, or is rolled out', 'csi-failover is rolled out');
   }, 400_000);
 
+  it('a machine that is drained and then switched off is nothing of ours', async () => {
+    const [mark, from] = [stage.mark(), home];
+    const drain = ['drain', from, '--ignore-daemonsets', '--delete-emptydir-data'];
+    await stage.bed.cluster.kubectl(drain);
+    ({ nodeId: home } = await stage.moves(web, from, 90_000));
+    await stage.bed.machine(from).powerOff();
+    const about = { kind: 'Node', name: from, since: mark.at, withinMs: 60_000 };
+    await stage.event({ ...about, reason: 'NodeLost' });
+    await stage.bed.machine(from).boot();
+    await stage.cordon([from], false);
+    await stage.event({ ...about, reason: 'NodeRecovered' });
+    await stage.installation.ready();
+    expect(stage.oursSince(mark)).toEqual([]);
+  }, 300_000);
+
   it('a dead kubelet: the pod moves, and what goes on writing there is refused', async () => {
     const from = home;
     const since = Date.now();
     await stage.bed.machine(from).killKubelet();
     home = await recordMove('kubelet dead, containers go on', from, since);
     await stage.refused(web, from, since);
+    const old = { slot: 'default/ledger-0', volume: volumeHandle(web), state: 'rejected' };
+    expect(await stage.bed.machine(from).workloads()).toMatchObject([old]);
     await stage.bed.machine(from).restartKubelet();
     await stage.released(120_000);
+    expect(await stage.bed.machine(from).workloads()).toEqual([]);
   }, 300_000);
 
   it('a machine that sleeps and wakes up: its writes come too late', async () => {
@@ -115,7 +160,6 @@ describe('what fails on a machine, or does not', () => {
   }, 300_000);
 
   it('after all that file system and journal are whole', async () => {
-    expect(await stage.violations(web)).toEqual([]);
     expect(await stage.damage(web)).toEqual([]);
   }, 180_000);
 

@@ -48,6 +48,8 @@ describe('the agents in a DaemonSet of their own', () => {
     await stage.moves(web, machine, 60_000);
     stage.bed.machine(machine).healApi();
     await eventually(() => stage.bed.isReady(machine), { what: 'Ready again', withinMs: 60_000 });
+    expect(await stage.violations(web)).toEqual([]);
+    expect(await stage.damageSoFar(web)).toEqual([]);
   }
 
   it('beat for every machine, and hear driver and kubelet', async () => {

@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { WriterSummary } from '../array/judge.ts';
+import { eventually } from '../machine/eventually.ts';
 import { RealStage, unlabelled } from './real-stage.ts';
 import { laneOf } from './lane.ts';
 import { record, recordLane, type Scenario } from './results.ts';
 
 /** How long a person watches. Stock Kubernetes deletes such pods after 6 minutes, and never more. */
 const watchedMs = 120_000;
+/** As long as where csi-failover is. */
+const cycleWatchedMs = 40_000;
 
 /** What is done to a machine, and whether its pod goes on writing. */
 const failures: readonly {
@@ -53,22 +56,48 @@ const failures: readonly {
   },
 ];
 
+/** Where nothing is to be moved. */
+const steady = unlabelled('steady');
+
 describe('stock Kubernetes with the same driver', () => {
   let stage: RealStage;
   const writers = new Map<string, WriterSummary>();
   const failedAt = new Map<string, number>();
 
   beforeAll(async () => {
-    const machines = [...failures.map(({ name }) => name), 'healthy'];
+    const machines = [...failures.map(({ name }) => name), steady.name];
     stage = await RealStage.open('stock', { machines, variant: 'none' });
-    for (const { name } of failures) writers.set(name, await stage.place(unlabelled(name), name));
+    for (const name of machines) writers.set(name, await stage.place(unlabelled(name), name));
     for (const { name, breaks } of failures) {
       failedAt.set(name, Date.now());
       await breaks(stage, name);
     }
-    await sleep(watchedMs);
-  }, 500_000);
+    await Promise.all([sleep(watchedMs), passAll()]);
+  }, 600_000);
   afterAll(() => stage?.[Symbol.asyncDispose](), 60_000);
+
+  /** What a machine gets over: one thing after the other, with a pod that writes on each time. */
+  async function passAll(): Promise<void> {
+    const machine = stage.bed.machine(steady.name);
+    const passed = async (scenario: Scenario): Promise<void> => {
+      await stage.writesOn(steady, steady.name, { since: Date.now(), withinMs: 30_000 });
+      const [writer, ...others] = await stage.writersOf(steady);
+      const stayed = writer?.podUid === writers.get(steady.name)?.podUid && others.length === 0;
+      record(scenario, 'stock', stayed ? 'nothing is moved, the pod writes on' : 'the pod moves');
+    };
+    await stage.installation.crashDriver(steady.name);
+    await stage.installation.renewDriver(steady.name);
+    await passed('driver crashes, or is rolled out');
+    await machine.reboot();
+    await sleep(cycleWatchedMs);
+    await passed('power cycle of seconds');
+    await machine.stopService('containerd');
+    const ready = (): boolean => stage.bed.isReady(steady.name);
+    await eventually(() => !ready(), { what: 'NotReady', withinMs: 120_000 });
+    machine.startService('containerd');
+    await eventually(ready, { what: 'Ready again', withinMs: 60_000 });
+    await passed('containerd dead');
+  }
 
   it.each(failures)('$name: nothing brings the pod back', async ({ name, scenario, goesOn }) => {
     const all = await stage.writersOf(unlabelled(name));
@@ -85,5 +114,15 @@ describe('stock Kubernetes with the same driver', () => {
       steps: [],
     });
     recordLane('stock', lane);
+  });
+
+  it('what passes moves nothing', async () => {
+    const all = await stage.writersOf(steady);
+    expect(all.map(({ podUid }) => podUid)).toEqual([writers.get(steady.name)?.podUid]);
+  });
+
+  it.each([...failures, steady])('leaves the volume of $name whole', async ({ name }) => {
+    expect(await stage.violations(unlabelled(name))).toEqual([]);
+    expect(await stage.damageSoFar(unlabelled(name))).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@ import { eventually } from '../machine/eventually.ts';
 import type { WorkloadPlan } from '../machine/workload-objects.ts';
 import { labelled, RealStage } from './real-stage.ts';
 import { record, type Scenario } from './results.ts';
+import { writerPattern } from './running.ts';
 
 const [a, b, c] = ['worker-a', 'worker-b', 'worker-c'] as const;
 const web = labelled('web');
@@ -38,6 +39,14 @@ describe('a machine that loses its way to the storage', () => {
     return line?.split(' ').at(-1) ?? '';
   }
 
+  /** The states of the pods' programs, as ps shows them. */
+  async function writersAt(machine: string): Promise<readonly string[]> {
+    const all = (await stage.bed.machine(machine).run('ps', '-eo', 'stat=,args=')).split('\n');
+    const states = all.filter((line) => line.includes(writerPattern));
+    expect(states).not.toEqual([]);
+    return states;
+  }
+
   async function isWhole(plan: WorkloadPlan, machine: string): Promise<void> {
     await stage.released(180_000);
     await eventually(() => fileSystem(machine) === '', {
@@ -68,6 +77,10 @@ describe('a machine that loses its way to the storage', () => {
     await stage.place(ledger, b);
     const since = Date.now();
     await stage.bed.array.setPath(b, 'hung');
+    await eventually(async () => (await writersAt(b)).every((state) => state.startsWith('D')), {
+      what: 'the writer to wait in the kernel',
+      withinMs: 20_000,
+    });
     await moves('its storage hangs', ledger, b, since);
   }, 200_000);
 

@@ -16,7 +16,16 @@ export interface VolumeState {
   readonly writers: readonly (string | undefined)[];
 }
 
-/** Looks into the image of a volume that nobody has mounted; `written`: what the array took for it. */
+/**
+ * As whoever mounted the image of a volume now would do it before anything else, after a crash or
+ * while somebody still writes: brings the file system to where its own journal is.
+ */
+export function replayJournal(image: string): void {
+  const replayed = spawnSync('e2fsck', ['-E', 'journal_only', '-y', image], { encoding: 'utf8' });
+  if (replayed.status !== 0) throw new Error(`${replayed.stdout}${replayed.stderr}`);
+}
+
+/** Looks into the image of a volume; `written`: what the array took for it. */
 export function checkVolume(image: string, written: readonly JournalEntry[]): VolumeState {
   const fsck = spawnSync('e2fsck', ['-f', '-n', image], { encoding: 'utf8' });
   const complaints = fsck.status === 0 ? '' : `${fsck.stdout}${fsck.stderr}`.trim();
