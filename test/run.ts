@@ -201,7 +201,8 @@ function main(plan: string | undefined): void {
   counts.push(strayTests());
   const passed = counts.reduce((sum, count) => sum + count.passed, 0);
   const failed = counts.reduce((sum, count) => sum + count.failed, 0);
-  console.log(['', ...notRun, wordsOf({ passed, failed })].join('\n'));
+  const where = plan === 'real' ? 'on real machines: ' : '';
+  console.log(['', ...notRun, `${where}${wordsOf({ passed, failed })}`].join('\n'));
   process.exitCode = failed === 0 ? 0 : 1;
 }
 

@@ -76,6 +76,8 @@ const storageErrors: ReadonlyMap<number, string> = new Map([
   [5, 'EIO'],
   [6, 'ENXIO'],
   [19, 'ENODEV'],
+  // Nobody who reads is told so, unless by a file system that has given up.
+  [30, 'EROFS'],
   [74, 'EBADMSG'],
   [103, 'ECONNABORTED'],
   [104, 'ECONNRESET'],

@@ -62,6 +62,7 @@ describe('an answer of the helper', () => {
     ['EIO', 5, 'Inaccessible EIO'],
     ['ENOTCONN, a dead endpoint', 107, 'Inaccessible ENOTCONN'],
     ['ESTALE', 116, 'Inaccessible ESTALE'],
+    ['EROFS', 30, 'Inaccessible EROFS'],
     ['EUCLEAN, for which Node has no name', 117, 'Inaccessible EUCLEAN'],
     ['ENOENT', 2, 'Unknown NotSeen'],
     ['EACCES', 13, 'Unknown NotSeen'],

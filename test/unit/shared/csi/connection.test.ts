@@ -35,6 +35,13 @@ describe('connection', () => {
     expect(await readNodeId(s.connection, 500)).toMatchObject({ nodeId: 'node' });
   });
 
+  it('waits for a driver that is slow, and not beyond the deadline', async () => {
+    await using s = scratch();
+    await s.driver({ faults: { Probe: { delayMs: 300 } } });
+    expect(await probe(s.connection, 2_000)).toBe('ok');
+    expect(await probe(s.connection, 100)).toBe('silent');
+  });
+
   it('tells a socket that nobody serves from a driver that hangs', async () => {
     await using s = scratch();
     expect(await probe(s.connection, 500)).toBe('refused');
