@@ -9,7 +9,8 @@ export const writerPattern = writerCommand.join(' ');
 
 /** `commands`: a line for each writer, with its arguments; `disk`: that of the machine. */
 export function workloadsIn(commands: string, disk: string): readonly RunningWorkload[] {
-  const lines = commands.split('\n').filter((line) => line !== '');
+  // Not the shell that looks for them.
+  const lines = commands.split('\n').filter((line) => line.includes('--pod-uid='));
   return lines.map((line) => {
     const podUid = flag(line, 'pod-uid');
     return {
