@@ -6,6 +6,7 @@ installed := node_modules/.package-lock.json
 
 .PHONY: test check e2e e2e-real demo bundle
 
+# As root it has real machines, too: see e2e-real.
 test: $(installed)
 	@node test/run.ts all
 
