@@ -55,7 +55,9 @@ export class CgroupTree implements Disposable {
       }
     }
     const clear = 'find "$@" -depth -type d -exec rmdir {} \\; 2> /dev/null';
-    const wait = `cat > /dev/null; for i in 1 2 3 4 5; do ${clear} && exit; sleep 1; done`;
+    // find does not fail where rmdir did: the kernel may still be taking somebody away in there.
+    const gone = '[ -z "$(ls -d "$@" 2> /dev/null)" ]';
+    const wait = `cat > /dev/null; for i in 1 2 3 4 5; do ${clear}; ${gone} && exit; sleep 1; done`;
     this.#keeper = spawn('sh', ['-c', wait, 'sh', ...folders], {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
