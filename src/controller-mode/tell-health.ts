@@ -23,7 +23,7 @@ const newsMs = 600_000;
 const mostTold = 1_000;
 
 export function tellHealth(state: State, now: Instant, overview: Overview, wanted: Wanted): void {
-  tellStorage(state, wanted);
+  tellStorage(state, now, wanted);
   tellOutage(state, now, wanted);
   for (const [node, memory] of state.memory) {
     if (memory.troubles.size > 0) tellNode(state, { node, memory, now, overview }, wanted);
@@ -32,7 +32,7 @@ export function tellHealth(state: State, now: Instant, overview: Overview, wante
 }
 
 /** The storage's view, on the claim that the volume belongs to. */
-function tellStorage(state: State, { notices }: Wanted): void {
+function tellStorage(state: State, now: Instant, { notices }: Wanted): void {
   if (isFlood(state)) return;
   for (const [handle, { health, since }] of state.conditions) {
     if (notices.length >= mostTold) return;
@@ -43,7 +43,8 @@ function tellStorage(state: State, { notices }: Wanted): void {
       const by = `by the storage (driver ${state.policy.driver})`;
       const note = isWell(health)
         ? `${volume} is called well again ${by}.`
-        : `${volume} is called ${said(health)} ${by}. ${scopes[storageScope(state)]}`;
+        : `${volume} is called ${said(health)} ${by}, ${lastingFor(now - since)}. ` +
+          `${scopes[storageScope(state)]}`;
       const key = isWell(health) ? '' : `/${health.status}`;
       notices.push(condition(state, { about, health, note, key: `storage${key}`, since }));
     }
@@ -126,7 +127,7 @@ function ofTrouble(state: State, of: OfNode, handle: string, trouble: Trouble): 
       const rule = ruleOf(state, { node, handle }, now, overview);
       const note = isWell(health)
         ? `${volume} is well again on node ${node}.`
-        : `${volume} is ${said(health)} on node ${node}, for ${secondsOf(now - since)} now. ` +
+        : `${volume} is ${said(health)} on node ${node}, ${lastingFor(now - since)}. ` +
           `Scope ${rule.scope}: ${rule.why}.`;
       const changedAt = goneAt ?? steadySince;
       const where = `${node}/${handle}${key}`;
@@ -167,7 +168,7 @@ function ofKubelet(
   }
   const rule = ruleOf(state, { node, handle }, now, overview);
   const note =
-    `${nameOf(handle, pv)} is called ${said(health)} ${by}, for ${secondsOf(now - since)} now. ` +
+    `${nameOf(handle, pv)} is called ${said(health)} ${by}, ${lastingFor(now - since)}. ` +
     `Scope ${rule.scope}: ${rule.why}.`;
   return condition(state, { about, health, note, key: `${where}/${health.status}`, since });
 }
@@ -221,6 +222,8 @@ function said({ status, reason, message }: VolumeHealth): string {
   return why === '' ? status : `${status} (${why})`;
 }
 
-function secondsOf(durationMs: number): string {
-  return `${Math.round(durationMs / 1000)} s`;
+/** What is told the moment that it is known has the Event's own time. */
+function lastingFor(durationMs: number): string {
+  const seconds = Math.round(durationMs / 1000);
+  return seconds === 0 ? 'since this moment' : `for ${seconds} s now`;
 }
