@@ -68,11 +68,12 @@ function isStraggler(episode: Episode, { pod, intent }: Member): boolean {
  * help, or when attach/detach does not know the taint, the rest goes the slow way.
  */
 function paceOf({ memory, situation }: Episode, wanted: Wanted): 'fast' | 'resting' | 'slow' {
-  const { outOfServiceGoneAt, outOfServiceSeenAt, outOfServiceHelped, recordSeenAt } = memory;
+  const { outOfServiceGoneAt, outOfServiceHelped, recordSeenAt } = memory;
+  const standsSince = memory.outOfServiceSeenAt ?? memory.outOfServiceSetAt;
   const { now } = situation;
   const over = outOfServiceHelped ? 'resting' : 'slow';
-  if (outOfServiceSeenAt !== undefined) {
-    return now < outOfServiceSeenAt + outOfServiceCapMs ? 'fast' : over;
+  if (standsSince !== undefined) {
+    return now < standsSince + outOfServiceCapMs ? 'fast' : over;
   }
   if (outOfServiceGoneAt === undefined || outOfServiceGoneAt < recordSeenAt) return 'fast';
   const restedAt = outOfServiceGoneAt + outOfServiceRestMs;
@@ -95,7 +96,8 @@ function taintOutOfService(
     if (ready) wanted.actions.push(setOutOfService(episode, node));
     return;
   }
-  wanted.wakeAt.push((memory.outOfServiceSeenAt ?? situation.now) + outOfServiceCapMs);
+  const standsSince = memory.outOfServiceSeenAt ?? memory.outOfServiceSetAt ?? situation.now;
+  wanted.wakeAt.push(standsSince + outOfServiceCapMs);
   if (!useful) wanted.actions.push(clearOutOfService(node, driver));
 }
 

@@ -73,8 +73,11 @@ export function hasOwnTaint({ node, situation }: Episode): boolean {
   return node?.taints.some((taint) => taint.key === key) === true;
 }
 
-export function hasOutOfService({ node, situation }: Episode): boolean {
-  return node !== undefined && ownOutOfService(node, situation.state.policy.driver) !== undefined;
+/** It stands by our view, or we have set it and our view does not show that yet. */
+export function hasOutOfService({ node, situation, memory }: Episode): boolean {
+  if (node === undefined) return false;
+  const seen = ownOutOfService(node, situation.state.policy.driver);
+  return seen !== undefined || memory.outOfServiceSetAt !== undefined;
 }
 
 /** One of its volumes is taken away already, so leaving it where it is would help nobody. */

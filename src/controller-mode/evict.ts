@@ -137,16 +137,13 @@ function unconfirmed(
   for (const { pv, handle } of volumes.values()) {
     const attachment = attachmentOf(state, nodeName, pv);
     const name = `volume ${handle}`;
-    if (attachment !== undefined && isConfirmed(state, attachment)) {
-      const doubt = otherNodeId(state, attachment);
-      if (doubt === undefined) continue;
-      return hold('node-id-changed', `${name}: ${doubt}`);
-    }
     if (attachment === undefined) {
       if (isUnsafe(state) && record.phase !== 'Intent') continue;
       return hold('fence-unconfirmed', `${name} has no VolumeAttachment that could be held`);
     }
-    return unconfirmedHold(attachment, handle);
+    const doubt = otherNodeId(state, attachment);
+    if (doubt !== undefined) return hold('node-id-changed', `${name}: ${doubt}`);
+    if (!isConfirmed(state, attachment)) return unconfirmedHold(attachment, handle);
   }
   return undefined;
 }
@@ -172,8 +169,13 @@ export function unconfirmedHold(attachment: AttachmentView, handle: string): Hol
  * CSINode names none (external-attacher `getNodeID`). When the node registers anew in the middle of
  * the fence, nobody knows which one it took; a driver that lists published nodes tells.
  */
-function otherNodeId(state: State, { nodeName, nodeId }: AttachmentView): string | undefined {
-  if (state.capabilities?.listsPublishedNodes !== false || nodeId === '') return undefined;
+function otherNodeId(state: State, attachment: AttachmentView): string | undefined {
+  const { nodeName, nodeId } = attachment;
+  // One that is only begun is not deleted any more (act.ts), whoever lists what.
+  const isDue =
+    holdOf(attachment) === 'begun' ||
+    (isConfirmed(state, attachment) && state.capabilities?.listsPublishedNodes === false);
+  if (nodeId === '' || !isDue) return undefined;
   const current = state.csinodes.get(nodeName)?.nodeIds[state.policy.driver];
   return current === undefined || current === nodeId
     ? undefined

@@ -1,8 +1,9 @@
 import type { Instant } from '../shared/clock.ts';
 import { keyOf } from '../shared/model.ts';
+import { outOfServiceTaint } from '../shared/names.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { Action, ActionOf } from './actions.ts';
-import { type State, groupOf, memoryOf } from './state.ts';
+import { type NodeMemory, type State, groupOf, memoryOf } from './state.ts';
 import { observeConfirmation } from './storage-view.ts';
 import { observeAnswerAgain } from './trouble.ts';
 
@@ -27,6 +28,23 @@ export function observeSettled(
     for (const uid of uids) memory.revoked.add(uid);
   }
   if (settled.kind === 'MarkPod') observeMark(state, settled);
+  const isTaint = settled.kind === 'SetTaint' || settled.kind === 'ClearTaint';
+  if (isTaint && settled.taint.key === outOfServiceTaint) observeOutOfService(memory, settled, now);
+}
+
+/** Its time runs from here if our view does not show it, and its end is seen here, too. */
+function observeOutOfService(
+  memory: NodeMemory,
+  { kind }: ActionOf<'SetTaint' | 'ClearTaint'>,
+  now: Instant,
+): void {
+  if (kind === 'SetTaint') {
+    if (memory.outOfServiceSeenAt === undefined) memory.outOfServiceSetAt ??= now;
+  } else if (memory.outOfServiceSetAt !== undefined) {
+    memory.outOfServiceSetAt = undefined;
+    memory.outOfServiceGoneAt = now;
+    memory.outOfServiceHelped = false;
+  }
 }
 
 function observeMark(state: State, { node, pod: target, intent }: ActionOf<'MarkPod'>): void {

@@ -231,6 +231,7 @@ function rememberOutOfService(
     return;
   }
   if (has) memory.outOfServiceHelped = false;
+  if (has) memory.outOfServiceSetAt = undefined;
   memory.outOfServiceSeenAt = has ? now : undefined;
   memory.outOfServiceGoneAt = has ? undefined : now;
 }

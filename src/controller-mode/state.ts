@@ -72,6 +72,8 @@ export interface NodeMemory {
   /** Our out-of-service taint: since when we see it, and since when it is gone again. */
   outOfServiceSeenAt: Instant | undefined;
   outOfServiceGoneAt: Instant | undefined;
+  /** When we have set it, as long as our view does not show it: a watch may bring nothing for long. */
+  outOfServiceSetAt: Instant | undefined;
   /** While it stood, or stands, attach/detach let go of a volume. */
   outOfServiceHelped: boolean;
   /** When we first saw the record of `recordEpoch`. */
@@ -220,6 +222,7 @@ export function memoryOf(state: State, node: string): NodeMemory {
       unmountDueAt: new Map(),
       outOfServiceSeenAt: undefined,
       outOfServiceGoneAt: undefined,
+      outOfServiceSetAt: undefined,
       outOfServiceHelped: false,
       recordEpoch: '',
       recordSeenAt: 0,

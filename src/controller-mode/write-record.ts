@@ -136,8 +136,26 @@ function* nothingToAdopt({
 
 /** Writes the next phase or more volumes, over the very record that was decided upon. */
 export function* updateRecord(action: ActionOf<'UpdateRecord'>): Performance {
-  const { heartbeat, record } = action;
-  const found = yield* api.get('leases', heartbeat);
+  const { heartbeat, unheld = [] } = action;
+  let found = yield* api.get('leases', heartbeat);
+  for (const target of unheld) {
+    const why = notToReplace(found, action) ?? (yield* heldNow(target));
+    if (why !== undefined) return why;
+  }
+  // Many reads take long, and an agent that lives renews meanwhile: the record must be the same one.
+  if (unheld.length > 0) found = yield* api.get('leases', heartbeat);
+  const why = notToReplace(found, action);
+  if (why !== undefined) return why;
+  const metadata = {
+    resourceVersion: api.resourceVersionOf(found.body),
+    annotations: { [fenceAnnotation]: encodeFenceRecord(action.record) },
+  };
+  return yield* api.patch('leases', heartbeat, { metadata });
+}
+
+/** Why the record on this Lease is not written over; `Done`: it says that already. */
+function notToReplace(found: api.Found, action: ActionOf<'UpdateRecord'>): Outcome | undefined {
+  const { record } = action;
   if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the heartbeat Lease');
   const current = recordIn(found.body);
   if (current?.epoch !== record.epoch) return failed('OTHER_EPOCH', 'the record is another one');
@@ -147,16 +165,7 @@ export function* updateRecord(action: ActionOf<'UpdateRecord'>): Performance {
   const [is, was, next] = [current, action.from, record].map(encodeFenceRecord);
   if (is === next) return done;
   if (is !== was) return failed('CHANGED', 'the record has changed since it was observed');
-  // After the record was read and before it is written by compare-and-swap.
-  for (const target of action.unheld ?? []) {
-    const held = yield* heldNow(target);
-    if (held !== undefined) return held;
-  }
-  const metadata = {
-    resourceVersion: api.resourceVersionOf(found.body),
-    annotations: { [fenceAnnotation]: encodeFenceRecord(record) },
-  };
-  return yield* api.patch('leases', heartbeat, { metadata });
+  return undefined;
 }
 
 function* heldNow(target: AttachmentTarget): Generator<Effect, Outcome | undefined, Reply> {

@@ -191,6 +191,25 @@ describe('UpdateRecord', () => {
     expect(world.recordNow()?.phase).toBe('Fenced');
   });
 
+  it('goes on when the agent renews while attachments are read, and not over another record', () => {
+    const world = worldWith((w) => w.record());
+    const uid = world.uid('volumeattachments', attachmentKey);
+    const update = {
+      ...actionFor('UpdateRecord', world),
+      unheld: [{ ...attachmentKey, uid }],
+    } as Action;
+    const closed = before(2, (w) => w.record({ phase: 'Released' }));
+    expect(world.run(update, closed)).toMatchObject(failed('RELEASED'));
+    world.record();
+    expect(
+      world.run(
+        update,
+        before(2, (w) => w.renew()),
+      ),
+    ).toEqual(done);
+    expect(world.recordNow()?.phase).toBe('Fenced');
+  });
+
   it.each(['begun', 'fencing', 'held'] as const)(
     'lets go of no attachment on which a hold is %s',
     (stage) => {

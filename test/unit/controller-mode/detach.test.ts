@@ -43,6 +43,12 @@ function evictedFromLivingMachine(): World {
   return world;
 }
 
+function settleOne(world: World, kind: 'SetTaint' | 'ClearTaint'): void {
+  const [one] = world.wanted(kind);
+  if (one === undefined) throw new Error(`no ${kind} is wanted`);
+  world.settle(one);
+}
+
 /** A pod of somebody else on n1 with a volume of another driver, attached there. */
 function neighbour(world: World, change: Parameters<World['pod']>[3] = {}): void {
   world.volume('files', { driver: otherDriver });
@@ -91,6 +97,26 @@ describe('the out-of-service taint', () => {
     expect(world.decide().wakeAt).toBeLessThanOrEqual(until);
     expect(world.pass(4_999).steps()).toEqual([]);
     expect(world.pass(1).steps()).toEqual([clear, dropHold]);
+    world.untaint('n1', outOfServiceTaint);
+    expect(world.steps()).toEqual([dropHold]);
+  });
+
+  it('is taken off after 5 s, too, if our watch never shows that we have set it', () => {
+    const world = evicted();
+    settleOne(world, 'SetTaint');
+    expect(world.steps()).toEqual([]);
+    expect(world.decide().wakeAt).toBeLessThanOrEqual(world.now + 5_000);
+    expect(world.pass(4_999).steps()).toEqual([]);
+    expect(world.pass(1).steps()).toEqual([clear, dropHold]);
+    settleOne(world, 'ClearTaint');
+    expect(world.steps()).toEqual([dropHold]);
+  });
+
+  it('has its time from when it is seen, if that comes after our own word', () => {
+    const world = evicted();
+    settleOne(world, 'SetTaint');
+    world.pass(3_000).outOfService('n1');
+    expect(world.pass(4_999).steps()).toEqual([]);
     world.untaint('n1', outOfServiceTaint);
     expect(world.steps()).toEqual([dropHold]);
   });

@@ -35,6 +35,17 @@ describe('a node that registers anew in the middle of the fence', () => {
     expect(world.steps()).toContain(evict);
   });
 
+  it.each([true, false])(
+    'keeps a hold from being ended that is only begun (lists: %s)',
+    (lists) => {
+      const world = confirmed(lists);
+      world.stage('web-0', 'n1', 'begun');
+      expect(world.words('FailoverWaiting', 'web-0')).toEqual(['fence-unconfirmed']);
+      register(world, 'id-other');
+      expect(world.words('FailoverWaiting', 'web-0')).toEqual(['node-id-changed']);
+    },
+  );
+
   it('does not matter while it has not named the driver, or where nobody noted an id', () => {
     const world = confirmed();
     register(world, undefined);
