@@ -28,6 +28,7 @@ export interface ApiCall {
  */
 export type ApiState = 'up' | 'refusing' | 'without-quorum';
 
+const webhookWord = 'admission webhook "keep.example.com" denied the request';
 /** How long a request may be under way for somebody who does not wait any more. */
 const lateMs = 14_000;
 
@@ -39,6 +40,8 @@ export class Api {
   throttles = 0;
   losesReplies = 0;
   repeats = 0;
+  /** An admission webhook of somebody else lets nobody of us end a pod. */
+  keepsPods = false;
   /** How likely a request takes up to 3 s. */
   dawdles: number;
   readonly #timeline: Timeline;
@@ -63,6 +66,7 @@ export class Api {
     this.throttles = 0;
     this.losesReplies = 0;
     this.repeats = 0;
+    this.keepsPods = false;
   }
 
   call(call: ApiCall): void {
@@ -111,7 +115,15 @@ export class Api {
   }
 
   #execute({ effect, around }: ApiCall): KubernetesReply | undefined {
-    const execute = (): KubernetesReply => serve(effect, this.store);
+    const execute = (): KubernetesReply => {
+      const isKept = this.keepsPods && endsPod(effect);
+      return isKept ? refusal(403, webhookWord) : serve(effect, this.store);
+    };
     return around === undefined ? execute() : around(execute);
   }
+}
+
+function endsPod(effect: KubernetesEffect): boolean {
+  if (effect.resource !== 'pods') return false;
+  return effect.verb === 'delete' || (effect.verb === 'patch' && effect.subresource === 'status');
 }

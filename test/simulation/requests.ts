@@ -46,8 +46,9 @@ export function serve(effect: KubernetesEffect, store: Store): KubernetesReply {
 }
 
 /** Status 0: nobody knows whether it was carried out. */
-export function refusal(status: number): KubernetesReply {
-  return { target: 'kubernetes', status, body: undefined };
+export function refusal(status: number, message?: string): KubernetesReply {
+  const body = message === undefined ? undefined : { message };
+  return { target: 'kubernetes', status, body };
 }
 
 function answer(result: Result<unknown>, status: number): KubernetesReply {

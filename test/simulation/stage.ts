@@ -18,9 +18,11 @@ import {
   plainDriver,
   strangeDriver,
 } from './drivers.ts';
+import type { Party } from './network.ts';
 import { Prng } from './prng.ts';
 import type { Replica } from './replica.ts';
 import type { SimMachine } from './sim-machine.ts';
+import { milliseconds, Words } from './words.ts';
 import { place, type WorkloadPlan } from './workloads.ts';
 import { type Instance, World } from './world.ts';
 
@@ -31,28 +33,6 @@ const drivers: Readonly<Record<string, DriverPlan>> = {
   shared: detachedDriver,
   strange: strangeDriver,
 };
-
-/** `name key=value flag`: the words of a command after its first. */
-class Words {
-  readonly plain: readonly string[];
-  readonly #named = new Map<string, string>();
-
-  constructor(words: readonly string[]) {
-    this.plain = words.filter((word) => !word.includes('='));
-    for (const word of words) {
-      const at = word.indexOf('=');
-      if (at > 0) this.#named.set(word.slice(0, at), word.slice(at + 1));
-    }
-  }
-
-  get(name: string): string | undefined {
-    return this.#named.get(name);
-  }
-
-  has(flag: string): boolean {
-    return this.plain.includes(flag);
-  }
-}
 
 type Command = (words: Words) => readonly string[] | void;
 
@@ -74,7 +54,7 @@ export class Stage {
     'roll-agent': (words) => this.#machine(words).rollAgent(this.#driver, this.#for(words)),
     'driver-silent': (words) =>
       this.#machine(words).driverSays(this.#driver, 'silent', this.#for(words)),
-    'cut-off': (words) => this.#cutOff(words),
+    'cut-off': (words) => this.#cutOff(this.#machine(words).party, words),
     'crash-leader': (words) => this.#leader.crash(this.#for(words)),
     'kill-leader': (words) => this.#killAt(words),
     'driver-fails': (words) => this.#until(words, (on) => (this.#array.fails = on ? 1 : 0)),
@@ -83,6 +63,8 @@ export class Stage {
       this.#until(words, (on) => (this.world.api.state = on ? 'refusing' : 'up')),
     'no-quorum': (words) =>
       this.#until(words, (on) => (this.world.api.state = on ? 'without-quorum' : 'up')),
+    'keep-pods': (words) => this.#until(words, (on) => (this.world.api.keepsPods = on)),
+    'cut-off-leader': (words) => this.#cutOff(this.#leader.party, words),
     'delete-node': ({ plain: [name = ''] }) => void this.world.store.delete('nodes', { name }),
     'delete-pod': ({ plain: [name = ''] }) =>
       void this.world.store.delete('pods', { namespace: 'default', name }),
@@ -99,6 +81,7 @@ export class Stage {
     taint: (words) => this.#taint(words),
     release: ({ plain: [name = ''] }) => this.#release(name),
     pause: (words) => this.#pause(words),
+    leaders: () => this.#leaders(),
     verdicts: () => this.#verdicts(),
     why: () => this.#why(),
     records: () => this.#records(),
@@ -203,10 +186,10 @@ export class Stage {
     });
   }
 
-  /** A Deployment of one pod with a claim that others may share. */
+  /** A Deployment of one pod with a claim that others may share; `at=a` names the pod's node. */
   #addApp(words: Words): void {
     const { plain } = words;
-    const pinnedTo = words.get('pinned');
+    const [pinnedTo, at] = [words.get('pinned'), words.get('at')];
     const driver = (drivers[words.get('driver') ?? 'plain'] ?? plainDriver).name;
     const claim = { driver, claim: words.get('claim') ?? `data-${plain[0]}`, shared: true };
     this.#add(words, {
@@ -217,6 +200,7 @@ export class Stage {
       movable: true,
       drivers: [],
       claim: pinnedTo === undefined ? claim : { ...claim, pinnedTo },
+      ...(at === undefined ? {} : { podSpec: { nodeName: at } }),
     });
   }
 
@@ -241,8 +225,7 @@ export class Stage {
     });
   }
 
-  #cutOff(words: Words): void {
-    const { party } = this.#machine(words);
+  #cutOff(party: Party, words: Words): void {
     const ms = this.#for(words);
     this.world.network.cut(party, 'api', ms);
     this.world.network.cut('api', party, ms);
@@ -298,6 +281,13 @@ export class Stage {
       const annotations = { [pausedAnnotation]: 'true' };
       store.patch('nodes', { name: what }, { metadata: { annotations } });
     }
+  }
+
+  #leaders(): readonly string[] {
+    return this.#instance.replicas.map(
+      ({ options, isLeading }) =>
+        `replica ${options.name} ${isLeading ? 'leads' : 'does not lead'}`,
+    );
   }
 
   #verdicts(): readonly string[] {
@@ -386,10 +376,4 @@ const keeping = { finalizers: ['example.com/keep'] };
 /** What an operator would see; not what each request came to. */
 function isStory(line: string): boolean {
   return !/^.{6} {5}/.test(line);
-}
-
-function milliseconds(text: string): number {
-  const [, number, unit] = /^([\d.]+)(ms|s)$/.exec(text) ?? [];
-  if (number === undefined) throw new Error(`not a duration: ${text}`);
-  return Number(number) * (unit === 's' ? 1_000 : 1);
 }
