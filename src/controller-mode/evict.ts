@@ -1,7 +1,7 @@
 import type { AttachmentView, PodView } from '../shared/model.ts';
 import type { FencedVolume } from '../shared/record.ts';
 import { type AttachmentTarget, action } from './actions.ts';
-import { type Episode, type Member, isUntouched } from './episode.ts';
+import { type Episode, type Member, hasOwnTaint, isUntouched } from './episode.ts';
 import { hasOtherDrivers, takenByOthers, unannounced, unheld } from './foreign-volume.ts';
 import { type Hold, hold } from './hold.ts';
 import { podWaits } from './notices.ts';
@@ -123,7 +123,19 @@ function notEvictable(
   held: ReadonlyMap<string, Hold>,
 ): Hold | undefined {
   const { state } = episode.situation;
-  return held.get(pod.uid) ?? unannounced(state, pod) ?? unfenced ?? unheld(state, pod);
+  return (
+    held.get(pod.uid) ??
+    unannounced(state, pod) ??
+    unfenced ??
+    unheld(state, pod) ??
+    untainted(episode)
+  );
+}
+
+/** A Node that was made again in the middle of the episode would get the replacement at once. */
+function untainted(episode: Episode): Hold | undefined {
+  if (episode.node === undefined || hasOwnTaint(episode)) return undefined;
+  return hold('settling', 'our taint does not stand yet, and its replacement would come back here');
 }
 
 /** The volume of this pod whose fence is not confirmed, with what it waits for. */

@@ -1,6 +1,6 @@
 import type { Instant } from '../shared/clock.ts';
 import { keyOf } from '../shared/model.ts';
-import { outOfServiceTaint } from '../shared/names.ts';
+import { fencedTaint, outOfServiceTaint } from '../shared/names.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { Action, ActionOf } from './actions.ts';
 import { type NodeMemory, type State, groupOf, memoryOf } from './state.ts';
@@ -28,16 +28,18 @@ export function observeSettled(
     for (const uid of uids) memory.revoked.add(uid);
   }
   if (settled.kind === 'MarkPod') observeMark(state, settled);
-  const isTaint = settled.kind === 'SetTaint' || settled.kind === 'ClearTaint';
-  if (isTaint && settled.taint.key === outOfServiceTaint) observeOutOfService(memory, settled, now);
+  if (settled.kind === 'SetTaint' || settled.kind === 'ClearTaint') {
+    observeOutOfService(memory, settled, now);
+  }
 }
 
 /** Its time runs from here if our view does not show it, and its end is seen here, too. */
 function observeOutOfService(
   memory: NodeMemory,
-  { kind }: ActionOf<'SetTaint' | 'ClearTaint'>,
+  { kind, taint }: ActionOf<'SetTaint' | 'ClearTaint'>,
   now: Instant,
 ): void {
+  if (taint.key !== outOfServiceTaint) return;
   if (kind === 'SetTaint') {
     if (memory.outOfServiceSeenAt === undefined) memory.outOfServiceSetAt ??= now;
   } else if (memory.outOfServiceSetAt !== undefined) {
@@ -51,10 +53,15 @@ function observeMark(state: State, { node, pod: target, intent }: ActionOf<'Mark
   // Its second mark, that its volumes are fenced, makes nobody join.
   if (intent.fenced === true) return;
   const memory = memoryOf(state, node);
+  const isFirst = memory.recordPhase === 'Intent';
+  // A Node that was made again: until our taint stands nothing keeps replacements away.
+  const taint = fencedTaint(state.policy.driver);
+  const isTainted = state.nodes.get(node)?.taints.some(({ key }) => key === taint) === true;
+  if (!isFirst && !isTainted) return;
   const pod = state.pods.get(keyOf(target));
   const group = pod === undefined ? keyOf(target) : groupOf(pod);
   const joined = memory.joined.get(group) ?? { first: new Set(), later: new Set() };
-  joined[memory.recordPhase === 'Intent' ? 'first' : 'later'].add(target.uid);
+  joined[isFirst ? 'first' : 'later'].add(target.uid);
   memory.joined.set(group, joined);
 }
 

@@ -2,7 +2,7 @@ import type { Instant } from '../shared/clock.ts';
 import type { NodeReport } from '../shared/record.ts';
 import { defaultLeaseDurationMs, driverDownAfterMs, renewalsPerLease } from './policy.ts';
 import { type Overview, overviewOf } from './scope.ts';
-import { type SeenLease, type State, heartbeatOf, memoryOf } from './state.ts';
+import { type SeenLease, type State, heartbeatOf, kubeletOf, memoryOf } from './state.ts';
 import { storageFinding } from './storage-verdict.ts';
 import { attachmentsOn } from './volumes.ts';
 
@@ -50,9 +50,13 @@ export function isTroubled(verdict: Verdict): boolean {
  * A deleted Node needs no silence, and would slip through a storm that goes on.
  */
 export function isUnheard(state: State, nodeName: string, { kind }: Verdict): boolean {
-  if (kind !== 'Alive' && kind !== 'DriverDown') return false;
   const agent = heartbeatOf(state, nodeName);
-  return agent !== undefined && agent.renewedAt <= state.sources.heartbeats.freshSince;
+  const { heartbeats, kubeletLeases } = state.sources;
+  if (agent === undefined || agent.renewedAt > heartbeats.freshSince) return false;
+  if (kind === 'Alive' || kind === 'DriverDown') return true;
+  // Without its agent only the kubelet speaks for the node.
+  const kubelet = kubeletOf(state, nodeName)?.renewedAt ?? 0;
+  return kind === 'AgentDown' && kubelet <= kubeletLeases.freshSince;
 }
 
 /** All silences of one node, on our clock and never older than our own unbroken view. */
@@ -135,12 +139,8 @@ function agentFresh(
   const deadAt = kubeletSilentSince + Math.max(state.policy.kubeletLostAfterMs, 3 * renewMs);
   const dead = report?.kubelet === 'dead';
   if (now >= deadAt && dead) {
-    return {
-      kind: 'KubeletDead',
-      reason: 'kubelet-dead',
-      since: kubeletSilentSince,
-      changesAt: quietAt,
-    };
+    const since = kubeletSilentSince;
+    return { kind: 'KubeletDead', reason: 'kubelet-dead', since, changesAt: quietAt };
   }
   const changesAt = now < deadAt ? Math.min(quietAt, deadAt) : quietAt;
   return {
@@ -195,10 +195,9 @@ function agentQuiet(state: State, evidence: Evidence): Verdict {
 }
 
 function agentSilent(state: State, nodeName: string, evidence: Evidence): Verdict {
-  const { agentSilentSince, kubeletSilentSince, now } = evidence;
+  const { agentSilentSince: since, kubeletSilentSince, now } = evidence;
   const silentAt = kubeletSilentAt(evidence);
   if (now < silentAt) {
-    const since = agentSilentSince;
     if (!agentFellSilentAlone(evidence)) {
       return { kind: 'Suspect', reason: 'heartbeat-silent', since, changesAt: silentAt };
     }
@@ -207,14 +206,14 @@ function agentSilent(state: State, nodeName: string, evidence: Evidence): Verdic
     const alone = Math.max(since, evidence.kubelet?.steadySince ?? since);
     return { kind: 'AgentDown', reason, since: alone, changesAt: silentAt };
   }
+  const forGood = { since: kubeletSilentSince, changesAt: undefined };
   if (fellSilentTogether(evidence, state.policy.lostAfterMs)) {
-    return { kind: 'Lost', reason: 'node-silent', since: agentSilentSince, changesAt: undefined };
+    return { kind: 'Lost', reason: 'node-silent', ...forGood, since };
   }
   // The silences do not belong together, so only Kubernetes' own slower judgement joins them.
-  const since = kubeletSilentSince;
   return state.nodes.get(nodeName)?.ready === 'Unknown'
-    ? { kind: 'Lost', reason: 'node-not-ready', since, changesAt: undefined }
-    : { kind: 'Suspect', reason: 'kubelet-silent', since, changesAt: undefined };
+    ? { kind: 'Lost', reason: 'node-not-ready', ...forGood }
+    : { kind: 'Suspect', reason: 'kubelet-silent', ...forGood };
 }
 
 /** The kubelet lives and the agent is known to have stopped without it, or was never there. */

@@ -127,9 +127,16 @@ export const healthStories: readonly HealthStory[] = [
     array.lies({ about: () => true, health: word('Inaccessible') });
     tell(machine, 'Inaccessible', handlesOn(machine, array));
   }),
-  staying('all other nodes have the same', all, ({ world, array }) => {
-    for (const machine of world.machines) tell(machine, 'Inaccessible', handlesOn(machine, array));
-  }),
+  {
+    name: 'all other nodes have the same',
+    with: all,
+    begin: ({ world, machine, array }) => {
+      for (const one of world.machines) tell(one, 'Inaccessible', handlesOn(one, array));
+      // Where nobody else has a volume, it is the same as if it were this node's alone.
+      const isAlone = array.kind.health !== 'none' && !othersSee(world, machine);
+      return isAlone ? handlesOn(machine, array) : undefined;
+    },
+  },
   staying('it does not last', all, ({ world, machine, array, prng }) => {
     for (const afterMs of [0, 35_000]) {
       const ms = prng.between(briefMs.low, briefMs.high);

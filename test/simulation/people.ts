@@ -3,12 +3,14 @@ import {
   enabledLabel,
   fencedTaint,
   holdFinalizer,
+  nodeIdAnnotation,
   outOfServiceTaint,
   policyAnnotation,
   switchConfigMap,
 } from '../../src/shared/names.ts';
 import { isDeleting } from '../model/conditions.ts';
-import type { NodeTaint, Pod } from '../model/objects.ts';
+import { csiVolumeOfPv } from '../model/csi-volumes.ts';
+import type { NodeTaint, Pod, VolumeAttachment } from '../model/objects.ts';
 import type { Prng } from './prng.ts';
 import type { Fault } from './trouble.ts';
 import type { World } from './world.ts';
@@ -113,6 +115,7 @@ export const people: Readonly<Record<string, Fault>> = {
     const attachments = world.store.all('volumeattachments');
     if (attachments.length === 0) return 'somebody finds no attachment to delete';
     const { metadata, spec } = prng.pick(attachments);
+    endFormerId(world, metadata.annotations?.[nodeIdAnnotation], spec);
     world.store.delete('volumeattachments', metadata);
     return `somebody deletes the attachment of ${spec.source.persistentVolumeName}`;
   },
@@ -174,6 +177,21 @@ export const people: Readonly<Record<string, Fault>> = {
     return `somebody copies the annotations of ${marked.metadata.name} to ${name}`;
   },
 };
+
+/**
+ * The attacher unpublishes the id that the node goes by now. Whoever deletes an attachment that was
+ * made under another one makes sure that nothing is left of that, as the README asks of him.
+ */
+function endFormerId(
+  world: World,
+  id: string | undefined,
+  { attacher, nodeName, source }: VolumeAttachment['spec'],
+): void {
+  const current = world.machine(nodeName)?.nodeId(attacher);
+  const volume = csiVolumeOfPv(world.store, source.persistentVolumeName ?? '');
+  if (id === undefined || volume === undefined || id === current) return;
+  world.array(attacher).array.unpublish(volume.handle, id);
+}
 
 function isIntent(key: string): boolean {
   return key.startsWith('intent.');

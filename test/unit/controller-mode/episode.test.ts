@@ -273,6 +273,22 @@ describe('a replacement that is put on the fenced node', () => {
     expect(world.words('FailoverHeld', 'web-0')).toEqual(['not-rescheduled']);
   });
 
+  it('joins once more where our taint did not stand, and goes only when it does', () => {
+    const world = running('held', 'Fenced');
+    world.untaint('n1');
+    replaced(world);
+    join(world);
+    expect(world.wanted('SetTaint')).toHaveLength(1);
+    expect(world.wanted('Evict')).toEqual([]);
+    world.taint('n1');
+    expect(world.steps()).toEqual([evict]);
+    replaced(world);
+    join(world);
+    expect(world.steps()).toEqual([evict]);
+    replaced(world);
+    expect(world.words('FailoverHeld', 'web-0')).toEqual(['not-rescheduled']);
+  });
+
   it('is known by its owner where names change, so that nobody turns in a circle', () => {
     const owner = { kind: 'ReplicaSet', name: 'web', uid: 'uid-of-rs' };
     const world = running('held', 'Fenced');

@@ -50,6 +50,33 @@ describe('a storm that goes on while our view has a gap', () => {
   });
 });
 
+describe('a node whose agent is down', () => {
+  function stopped(world: World): void {
+    for (const node of ['n2', 'n3', 'n4']) world.beat(node, { driver: 'stopping' });
+    for (const node of ['n2', 'n3', 'n4']) world.silent(node);
+    world.pass(20_000);
+    interrupted(world);
+    world.pass(beatMs * 2);
+  }
+
+  it('counts for a storm as long as its kubelet was not heard since the gap, either', () => {
+    const world = goneWith();
+    stopped(world);
+    expect(world.verdict('n2').kind).toBe('AgentDown');
+    expect(begun(world)).toEqual([]);
+    expect(world.words('FailoverHeld', 'web-0')).toEqual(['storm']);
+  });
+
+  it('does not when that has renewed', () => {
+    const world = goneWith();
+    stopped(world);
+    for (const node of ['n2', 'n3', 'n4']) world.back(node, 'kubelet');
+    world.pass(10_000);
+    expect(world.verdict('n2').kind).toBe('AgentDown');
+    expect(begun(world)).toEqual(['n1']);
+  });
+});
+
 describe('a gap in our view without a storm', () => {
   it('holds a deleted Node only until the others have been heard again', () => {
     const world = goneWith();
