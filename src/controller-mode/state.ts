@@ -72,7 +72,7 @@ export interface NodeMemory {
   /** Our out-of-service taint: since when we see it, and since when it is gone again. */
   outOfServiceSeenAt: Instant | undefined;
   outOfServiceGoneAt: Instant | undefined;
-  /** When we have set it, as long as our view does not show it: a watch may bring nothing for long. */
+  /** When we have set it, as long as our view does not show it: its watch may be late. */
   outOfServiceSetAt: Instant | undefined;
   /** While it stood, or stands, attach/detach let go of a volume. */
   outOfServiceHelped: boolean;

@@ -142,7 +142,7 @@ export function* updateRecord(action: ActionOf<'UpdateRecord'>): Performance {
     const why = notToReplace(found, action) ?? (yield* heldNow(target));
     if (why !== undefined) return why;
   }
-  // Many reads take long, and an agent that lives renews meanwhile: the record must be the same one.
+  // Many reads take long, and an agent that lives renews meanwhile; only the record may not change.
   if (unheld.length > 0) found = yield* api.get('leases', heartbeat);
   const why = notToReplace(found, action);
   if (why !== undefined) return why;
