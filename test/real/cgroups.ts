@@ -54,10 +54,13 @@ export class CgroupTree implements Disposable {
         writeFileSync(join(folder, 'cpu.shares'), `${processes * 1024}`);
       }
     }
+    // What is frozen does not die of anything.
+    const thaw = 'find "$@" -name freezer.state -exec sh -c "echo THAWED > {}" \\; 2> /dev/null';
     const clear = 'find "$@" -depth -type d -exec rmdir {} \\; 2> /dev/null';
     // find does not fail where rmdir did: the kernel may still be taking somebody away in there.
     const gone = '[ -z "$(ls -d "$@" 2> /dev/null)" ]';
-    const wait = `cat > /dev/null; for i in 1 2 3 4 5; do ${clear}; ${gone} && exit; sleep 1; done`;
+    const tries = 'for i in 1 2 3 4 5; do';
+    const wait = `cat > /dev/null; ${tries} ${thaw}; ${clear}; ${gone} && exit; sleep 1; done`;
     this.#keeper = spawn('sh', ['-c', wait, 'sh', ...folders], {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
