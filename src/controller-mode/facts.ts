@@ -23,6 +23,12 @@ export const sourceNames = [
 
 export type SourceName = (typeof sourceNames)[number];
 
+const knownSources: ReadonlySet<string> = new Set(sourceNames);
+
+export function isSourceName(name: string): name is SourceName {
+  return knownSources.has(name);
+}
+
 /** What the driver says it can do; undefined until it has answered once. */
 export interface DriverCapabilities {
   readonly publishUnpublish: boolean;

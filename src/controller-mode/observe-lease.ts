@@ -27,13 +27,7 @@ export function observeLease(
   const leases = source === 'kubeletLeases' ? state.kubeletLeases : state.heartbeats;
   const key = keyOf(view);
   const before = leases.get(key);
-  const said = { report: reportIn(view, before), record: recordIn(view, before) };
-  const seen: SeenLease =
-    before?.view.uid !== view.uid
-      ? { view, renewedAt: now, renewals: 0, steadySince: now, ...said }
-      : before.view.renewTime === view.renewTime
-        ? { ...before, view, ...said }
-        : { ...renewed(before, view, now), ...said };
+  const seen = seenNow(before, view, now);
   leases.set(key, seen);
   if (source !== 'heartbeats') return;
   if (seen.renewals > (before?.renewals ?? 0)) observePause(state, now);
@@ -54,12 +48,17 @@ function observePause(state: State, now: Instant): void {
   sources.kubeletLeases.freshSince = now;
 }
 
-function renewed(before: SeenLease, view: LeaseView, now: Instant): SeenLease {
+function seenNow(before: SeenLease | undefined, view: LeaseView, now: Instant): SeenLease {
+  const report = reportIn(view, before);
+  const record = recordIn(view, before);
+  if (before?.view.uid !== view.uid) {
+    return { view, renewedAt: now, renewals: 0, steadySince: now, report, record };
+  }
+  if (before.view.renewTime === view.renewTime) return { ...before, view, report, record };
   const pauseMs = now - before.renewedAt;
   const steady = pauseMs <= (1.5 * view.durationMs) / renewalsPerLease;
   const steadySince = steady ? before.steadySince : now;
-  const renewals = before.renewals + 1;
-  return { ...before, view, renewedAt: now, renewals, steadySince };
+  return { view, renewedAt: now, renewals: before.renewals + 1, steadySince, report, record };
 }
 
 /** Most renewals say the same as the last one, so that comparing texts is enough. */
@@ -84,12 +83,12 @@ function recordIn(view: LeaseView, before: SeenLease | undefined): FenceRecord |
  * without an agent has no holder, but a record.
  */
 function nodeOf(state: State, { view, record }: SeenLease): string | undefined {
-  const names = [
-    view.holder.slice(0, Math.max(0, view.holder.indexOf('/'))),
-    record === undefined ? '' : record.episode.slice(0, -record.epoch.length - 1),
-  ];
   const { driver } = state.policy;
-  return names.find((name) => name !== '' && heartbeatLease(driver, name) === view.name);
+  const isOf = (name: string): boolean => name !== '' && heartbeatLease(driver, name) === view.name;
+  const holder = view.holder.slice(0, Math.max(0, view.holder.indexOf('/')));
+  if (isOf(holder)) return holder;
+  const recorded = record?.episode.slice(0, -record.epoch.length - 1) ?? '';
+  return isOf(recorded) ? recorded : undefined;
 }
 
 /** `pauseMs`: for how long it had not been renewed before, if this is a renewal. */
@@ -120,7 +119,7 @@ function observeHeartbeat(state: State, seen: SeenLease, pauseMs: number, now: I
 function observeBystanders(state: State, node: string, record: FenceRecord | undefined): void {
   const memory = memoryOf(state, node);
   const isNew = record?.epoch !== memory.recordEpoch;
-  if (isNew) memory.bystanders.clear();
+  if (isNew && memory.bystanders.size > 0) memory.bystanders.clear();
   if (record === undefined || (!isNew && record.volumes.length === memory.recordSize)) return;
   if (record.phase !== 'Intent' && !(isNew && record.phase === 'Moved')) return;
   const users = record.volumes.flatMap(({ pv }) => [...allUsersOf(state, pv)]);

@@ -3,7 +3,7 @@ import { type NodeView, type View, keyOf } from '../shared/model.ts';
 import type { WatchFact } from '../shared/watch-fact.ts';
 import { observeClaimWord } from './claim-words.ts';
 import { observeCondition } from './condition.ts';
-import { type Fact, type SourceName, sourceNames } from './facts.ts';
+import { type Fact, type SourceName, isSourceName } from './facts.ts';
 import {
   dropAttachment,
   dropClaim,
@@ -55,8 +55,8 @@ export function observe(state: State, fact: Fact, now: Instant): void {
 }
 
 function observeWatch(state: State, fact: WatchFact, now: Instant): void {
-  const name = sourceNames.find((known) => known === fact.source);
-  if (name === undefined) return;
+  if (!isSourceName(fact.source)) return;
+  const name = fact.source;
   const source = state.sources[name];
   if (fact.kind === 'WatchLost') {
     source.lost = true;

@@ -19,13 +19,14 @@ interface Wish {
  * it is clean. Neither waits for the other: a mount table that hangs leaves the heartbeat alone.
  */
 export function decide(state: NodeState, now: Instant): Decision<Action> {
-  const wishes = [heartbeat(state, now), inspection(state, now), unmounting(state, now)];
-  return {
-    actions: wishes.flatMap(({ action }) => (action === undefined ? [] : [action])),
-    // Nothing to tell: what people should see of a node is the controller's to say.
-    notices: [],
-    wakeAt: earliest([...wishes.map(({ wakeAt }) => wakeAt), attestationEnd(state, now)]),
-  };
+  const actions: Action[] = [];
+  let wakeAt = attestationEnd(state, now);
+  for (const wish of [heartbeat(state, now), inspection(state, now), unmounting(state, now)]) {
+    if (wish.action !== undefined) actions.push(wish.action);
+    wakeAt = earlier(wakeAt, wish.wakeAt);
+  }
+  // Nothing to tell: what people should see of a node is the controller's to say.
+  return { actions, notices: [], wakeAt };
 }
 
 const nothing: Wish = { action: undefined, wakeAt: undefined };
@@ -99,7 +100,7 @@ function attestationEnd(state: NodeState, now: Instant): Instant | undefined {
   return inspectionExpiresAt(state, state.inspection.beganAt);
 }
 
-function earliest(moments: readonly (Instant | undefined)[]): Instant | undefined {
-  const known = moments.filter((moment) => moment !== undefined);
-  return known.length === 0 ? undefined : Math.min(...known);
+function earlier(a: Instant | undefined, b: Instant | undefined): Instant | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return Math.min(a, b);
 }

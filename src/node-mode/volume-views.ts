@@ -143,10 +143,12 @@ export function forgetOwnWords(views: VolumeViews, now: Instant): void {
 
 /** Everything that is not well, by handle. What is unknown is only counted. */
 export function unhealthyVolumes(views: VolumeViews): readonly UnhealthyVolume[] {
-  return [...views.volumes]
-    .filter(([, { told }]) => told.status !== 'Healthy' && told.status !== 'Unknown')
-    .map(([handle, { told }]) => ({ handle, ...told }))
-    .toSorted((a, b) => (a.handle < b.handle ? -1 : 1));
+  const unhealthy: UnhealthyVolume[] = [];
+  for (const [handle, { told }] of views.volumes) {
+    if (told.status === 'Healthy' || told.status === 'Unknown') continue;
+    unhealthy.push({ handle, ...told });
+  }
+  return unhealthy.sort((a, b) => (a.handle < b.handle ? -1 : 1));
 }
 
 /** Undefined if nobody looks at the volumes of this driver here. */

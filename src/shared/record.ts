@@ -141,8 +141,10 @@ export function encodeNodeReport(report: NodeReport): string {
     return JSON.stringify({ ...head, unhealthy: listed });
   };
   const fits = (text: string): boolean => fitsInUtf8(text, maxReportBytes);
-  const whole = messageLengths.map((length) => textOf(unhealthy.length, length)).find(fits);
-  if (whole !== undefined) return whole;
+  for (const length of messageLengths) {
+    const whole = textOf(unhealthy.length, length);
+    if (fits(whole)) return whole;
+  }
   let count = unhealthy.length;
   while (count > 0 && !fits(textOf(count, 0))) count = Math.floor(count / 2);
   return textOf(count, 0);

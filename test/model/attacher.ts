@@ -73,10 +73,10 @@ export function stepAttacher(
   context: StepContext & { readonly driver: Driver; readonly settings?: AttacherSettings },
   memory: AttacherMemory,
 ): void {
-  const loop: Loop = { ...context, settings: context.settings ?? attacherDefaults, memory };
-  const { store, now, driver, settings } = loop;
+  const { store, now, driver, settings = attacherDefaults } = context;
   memory.lastReconcileAt ??= now;
   if (!memory.gate.open(context)) return;
+  const loop: Loop = { store, now, driver, settings, memory };
   if (now - memory.lastReconcileAt >= settings.reconcileSyncMs) reconcile(loop);
   for (const [name, item] of memory.items) poll(loop, name, item);
   for (const attachment of store.all('volumeattachments')) {

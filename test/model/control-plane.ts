@@ -92,23 +92,23 @@ export class ControlPlane {
     const attachers = drivers.map((driver) => ({ driver, memory: new AttacherMemory() }));
     const steps = new Map<ControllerName, (context: StepContext) => void>();
     const lifecycle = new NodeLifecycleMemory();
-    steps.set('node-lifecycle', (context) =>
-      stepNodeLifecycle({ ...context, settings: nodeLifecycle }, lifecycle),
+    steps.set('node-lifecycle', ({ store, now }) =>
+      stepNodeLifecycle({ store, now, settings: nodeLifecycle }, lifecycle),
     );
     steps.set('taint-eviction', bind(stepTaintEviction, new TaintEvictionMemory()));
     const gc = new PodGcMemory();
-    steps.set('pod-gc', (context) => stepPodGc({ ...context, settings: podGc }, gc));
+    steps.set('pod-gc', ({ store, now }) => stepPodGc({ store, now, settings: podGc }, gc));
     steps.set('deployment', bind(stepDeployment, new DeploymentMemory()));
     steps.set('replica-set', bind(stepReplicaSet, new ReplicaSetMemory()));
     steps.set('stateful-set', bind(stepStatefulSet, new StatefulSetMemory()));
     steps.set('scheduler', bind(stepScheduler, new SchedulerMemory()));
     const attach = new AttachDetachMemory();
-    steps.set('attach-detach', (context) =>
-      stepAttachDetach({ ...context, settings: attachDetach }, attach),
+    steps.set('attach-detach', ({ store, now }) =>
+      stepAttachDetach({ store, now, settings: attachDetach }, attach),
     );
-    steps.set('attacher', (context) => {
+    steps.set('attacher', ({ store, now }) => {
       for (const { driver, memory } of attachers) {
-        stepAttacher({ ...context, driver, settings: attacher }, memory);
+        stepAttacher({ store, now, driver, settings: attacher }, memory);
       }
     });
     steps.set('garbage-collector', bind(stepGarbageCollector, new GarbageCollectorMemory()));

@@ -24,13 +24,19 @@ export function equal(a: unknown, b: unknown): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a) || Array.isArray(b)) {
     if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
-    return a.every((item, index) => equal(item, b[index]));
+    for (let i = 0; i < a.length; i += 1) if (!equal(a[i], b[i])) return false;
+    return true;
   }
   const left = a as Record<string, unknown>;
   const right = b as Record<string, unknown>;
   const keys = Object.keys(left);
   if (keys.length !== Object.keys(right).length) return false;
-  return keys.every((key) => key in right && equal(left[key], right[key]));
+  for (const key of keys) {
+    const [one, other] = [left[key], right[key]];
+    if (one !== other && !equal(one, other)) return false;
+    if (one === undefined && !(key in right)) return false;
+  }
+  return true;
 }
 
 export function isObject(value: unknown): value is JsonObject {

@@ -55,8 +55,8 @@ export function stepNodeLifecycle(
   context: StepContext & { readonly settings?: NodeLifecycleSettings },
   memory: NodeLifecycleMemory,
 ): void {
-  const pass: Pass = { ...context, settings: context.settings ?? nodeLifecycleDefaults, memory };
-  const { now, store } = pass;
+  const { now, store, settings = nodeLifecycleDefaults } = context;
+  const pass: Pass = { now, store, settings, memory };
   if (now >= memory.nextMonitorAt) {
     memory.nextMonitorAt = now + pass.settings.monitorPeriodMs;
     monitor(pass);

@@ -26,9 +26,11 @@ import { type Matcher, matcher, type Selection } from './selection.ts';
 import {
   generatedName,
   keyOf,
+  micros,
   removable,
   seconds,
   sortKey,
+  stamped,
   without,
   withMain,
   withStatus,
@@ -107,7 +109,7 @@ export class Store {
 
   /** RFC 3339 with microseconds, as metav1.MicroTime. */
   microTimestamp(): string {
-    return `${new Date(this.#wallTime()).toISOString().slice(0, 23)}000Z`;
+    return micros(this.#wallTime());
   }
 
   /** The object, or undefined: for controllers, where absence is no error. */
@@ -353,8 +355,7 @@ export class Store {
 
   #stamped(object: AnyObject): AnyObject {
     this.#version += 1;
-    const metadata = { ...object.metadata, resourceVersion: String(this.#version) };
-    return frozen({ ...object, metadata } as AnyObject);
+    return stamped(object, String(this.#version));
   }
 
   #record(

@@ -29,6 +29,18 @@ export function removable(object: AnyObject): boolean {
   return (object.metadata.deletionGracePeriodSeconds ?? 0) === 0;
 }
 
+let lastMoment = Number.NaN;
+let lastMomentText = '';
+
+/** RFC 3339 with microseconds, as metav1.MicroTime. */
+export function micros(wallMs: number): string {
+  if (wallMs !== lastMoment) {
+    lastMoment = wallMs;
+    lastMomentText = `${new Date(wallMs).toISOString().slice(0, 23)}000Z`;
+  }
+  return lastMomentText;
+}
+
 let lastSecond = Number.NaN;
 let lastSecondText = '';
 
@@ -75,29 +87,40 @@ export function withStatus<T extends AnyObject>(
 function kept({ metadata }: AnyObject): Partial<Metadata> {
   const { name, namespace, uid, resourceVersion, generation, creationTimestamp } = metadata;
   const { deletionTimestamp, deletionGracePeriodSeconds } = metadata;
-  return {
+  const all: { -readonly [Key in keyof Metadata]?: Metadata[Key] } = {
     name,
     uid,
     resourceVersion,
     creationTimestamp,
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(generation === undefined ? {} : { generation }),
-    ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
-    ...(deletionGracePeriodSeconds === undefined ? {} : { deletionGracePeriodSeconds }),
   };
+  if (namespace !== undefined) all.namespace = namespace;
+  if (generation !== undefined) all.generation = generation;
+  if (deletionTimestamp !== undefined) all.deletionTimestamp = deletionTimestamp;
+  if (deletionGracePeriodSeconds !== undefined) {
+    all.deletionGracePeriodSeconds = deletionGracePeriodSeconds;
+  }
+  return all;
 }
 
 export function withMain<T extends AnyObject>(resource: ResourceName, old: T, body: JsonObject): T {
   const given = (isObject(body.metadata) ? body.metadata : {}) as Partial<Metadata>;
-  const next = {
-    ...body,
-    apiVersion: old.apiVersion,
-    kind: old.kind,
-    ...(kindOf(resource).hasStatus ? { status: (old as { status?: Json }).status } : {}),
-  } as unknown as T;
-  const specChanged = !equal(frozen(body.spec), (old as { spec?: unknown }).spec);
+  const next: Record<string, unknown> = { ...body, apiVersion: old.apiVersion, kind: old.kind };
+  // Copied once, and shared from then on.
+  if (body.spec !== undefined) next.spec = frozen(body.spec);
+  if (kindOf(resource).hasStatus) next.status = (old as { status?: Json }).status;
+  const specChanged = !equal(next.spec, (old as { spec?: unknown }).spec);
   const generation = (old.metadata.generation ?? 1) + (specChanged ? 1 : 0);
-  return { ...next, metadata: tidy({ ...given, ...kept(old), generation }) };
+  next.metadata = tidy({ ...given, ...kept(old), generation });
+  return next as unknown as T;
+}
+
+/** The frozen object with this version. What is in a frozen object is frozen already. */
+export function stamped<T extends AnyObject>(object: T, resourceVersion: string): T {
+  const metadata = { ...object.metadata, resourceVersion };
+  if (!Object.isFrozen(object)) return frozen({ ...object, metadata });
+  Object.freeze(metadata);
+  const made: T = { ...object, metadata };
+  return Object.freeze(made);
 }
 
 /** Empty lists and maps are not stored (omitempty), so that removing the last finalizer is clean. */

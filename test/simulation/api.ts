@@ -3,6 +3,8 @@
  * troubles of its own. A request that has left goes on when its client dies.
  */
 import type { KubernetesEffect } from '../../src/shared/effect.ts';
+import type { View } from '../../src/shared/model.ts';
+import type { AnyObject } from '../model/objects.ts';
 import type { Store } from '../model/store.ts';
 import type { Network, Party } from './network.ts';
 import type { Prng } from './prng.ts';
@@ -35,6 +37,8 @@ const lateMs = 14_000;
 export class Api {
   readonly store: Store;
   readonly network: Network;
+  /** Objects as the watches of replicas have them. */
+  readonly views = new Map<AnyObject, View>();
   state: ApiState = 'up';
   /** How likely a request is answered 429, its answer lost, or itself repeated. */
   throttles = 0;

@@ -62,10 +62,12 @@ const watched: Readonly<Record<SourceName, Watched>> = {
   },
 };
 
-/** Objects never change, so each is converted once, for all replicas. */
-const views = new WeakMap<AnyObject, View>();
-
-function viewOf(object: AnyObject, project: (json: JsonObject) => View): View {
+/** Objects never change, so each is converted once, for all replicas of its world. */
+function viewOf(
+  views: Map<AnyObject, View>,
+  object: AnyObject,
+  project: (json: JsonObject) => View,
+): View {
   let view = views.get(object);
   if (view === undefined) {
     view = project(object as unknown as JsonObject);
@@ -193,7 +195,7 @@ export class LaggingWatch {
     this.#seen = api.store.resourceVersion;
     this.#synced = true;
     this.#bookmarkAt = now + bookmarkMs;
-    const objects = items.map((object) => viewOf(object, project));
+    const objects = items.map((object) => viewOf(api.views, object, project));
     post({ kind: 'Replaced', source: this.source, objects });
   }
 
@@ -224,7 +226,7 @@ export class LaggingWatch {
   }
 
   #pass(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: AnyObject): void {
-    const { driver, post } = this.#options;
+    const { api, driver, post } = this.#options;
     const { project, wants } = this.#watched;
     if (wants !== undefined && !wants(object, driver)) return;
     const { source } = this;
@@ -235,6 +237,6 @@ export class LaggingWatch {
       return;
     }
     this.delivered.set(sortKey(object), object);
-    post({ kind: 'Upserted', source, object: viewOf(object, project) });
+    post({ kind: 'Upserted', source, object: viewOf(api.views, object, project) });
   }
 }

@@ -14,8 +14,8 @@ export class Network {
   readonly #timeline: Timeline;
   readonly #prng: Prng;
   readonly #latency: Latency;
-  readonly #cuts = new Map<string, number>();
-  readonly #slow = new Map<string, { readonly until: number; readonly extraMs: number }>();
+  readonly #cuts = new Links<number>();
+  readonly #slow = new Links<{ readonly until: number; readonly extraMs: number }>();
   /** When the last cut and the last slowness end: asked for all the time, and mostly past. */
   #cutsEnd = 0;
   #slowEnd = 0;
@@ -29,15 +29,14 @@ export class Network {
   /** One direction only; what is on its way arrives nevertheless. */
   cut(from: Party, to: Party, durationMs: number): void {
     const until = this.#timeline.now + durationMs;
-    const key = `${from}>${to}`;
-    this.#cuts.set(key, Math.max(until, this.#cuts.get(key) ?? 0));
+    this.#cuts.set(from, to, Math.max(until, this.#cuts.get(from, to) ?? 0));
     this.#cutsEnd = Math.max(until, this.#cutsEnd);
   }
 
   slow(from: Party, to: Party, options: { durationMs: number; extraMs: number }): void {
     const { durationMs, extraMs } = options;
     const until = this.#timeline.now + durationMs;
-    this.#slow.set(`${from}>${to}`, { until, extraMs });
+    this.#slow.set(from, to, { until, extraMs });
     this.#slowEnd = Math.max(until, this.#slowEnd);
   }
 
@@ -57,7 +56,7 @@ export class Network {
   /** Until when nothing gets from one to the other; the past: it does. */
   cutUntil(from: Party, to: Party): number {
     if (this.#cutsEnd <= this.#timeline.now) return 0;
-    return this.#cuts.get(`${from}>${to}`) ?? 0;
+    return this.#cuts.get(from, to) ?? 0;
   }
 
   isCut(from: Party, to: Party): boolean {
@@ -66,13 +65,32 @@ export class Network {
 
   isSlow(from: Party, to: Party): boolean {
     if (this.#slowEnd <= this.#timeline.now) return false;
-    return (this.#slow.get(`${from}>${to}`)?.until ?? 0) > this.#timeline.now;
+    return (this.#slow.get(from, to)?.until ?? 0) > this.#timeline.now;
   }
 
   delayMs(from: Party, to: Party): number {
     const { lowMs, highMs } = this.#latency;
     const usual = this.#prng.between(lowMs, highMs);
     if (!this.isSlow(from, to)) return usual;
-    return usual + this.#prng.between(0, this.#slow.get(`${from}>${to}`)?.extraMs ?? 0);
+    return usual + this.#prng.between(0, this.#slow.get(from, to)?.extraMs ?? 0);
+  }
+}
+
+/** By both ends, without making a key of them: links are asked for in every step. */
+class Links<T> {
+  readonly #byFrom = new Map<Party, Map<Party, T>>();
+
+  get(from: Party, to: Party): T | undefined {
+    return this.#byFrom.get(from)?.get(to);
+  }
+
+  set(from: Party, to: Party, value: T): void {
+    const known = this.#byFrom.get(from);
+    if (known === undefined) this.#byFrom.set(from, new Map([[to, value]]));
+    else known.set(to, value);
+  }
+
+  clear(): void {
+    this.#byFrom.clear();
   }
 }
