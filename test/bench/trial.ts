@@ -60,6 +60,8 @@ export async function runTrial(cluster: Cluster, options: TrialOptions): Promise
       name: `web-${index}`,
       labels: { [enabledLabel]: 'true' },
       driverName,
+      // Other trials may have machines on the same cluster, without this driver.
+      nodes: bed.machines.map(({ name: machine }) => machine),
     }),
   );
   await place(bed, plans, victim);

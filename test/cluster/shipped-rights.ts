@@ -58,9 +58,17 @@ export class ShippedRights implements AsyncDisposable {
     return this.#accessOf('csi-failover-controller', name, this.#controlNode);
   }
 
-  /** A token like that of the pod that the driver's DaemonSet has on the node. */
-  agent(node: string): Promise<ApiAccess> {
-    return this.#accessOf('csi-failover-node', `agent-${node}`, node);
+  /**
+   * A token like that of the pod that the driver's DaemonSet has on the node, once its kubelet has
+   * registered that. A pod that is there before its node starts PodGC's quarantine for the name; the
+   * 40 s go on when the node comes (nodeQueue in gc_controller.go), and whoever deletes the node soon
+   * sees its pods collected in less.
+   */
+  async agent(node: string): Promise<ApiAccess> {
+    const isThere = async (): Promise<boolean> =>
+      (await this.#api.get('nodes', { name: node })).object !== undefined;
+    await eventually(isThere, { what: `node ${node} to be registered`, withinMs: 60_000 });
+    return await this.#accessOf('csi-failover-node', `agent-${node}`, node);
   }
 
   /** Rejects if anything was refused that the product asked for, and says which rule is missing. */

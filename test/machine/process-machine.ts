@@ -100,10 +100,12 @@ export class ProcessMachine implements Machine {
     writeFileSync(join(memory, 'boot_id'), `${this.#bootId}\n`);
     writeFileSync(this.mountinfoFile, freshMountTable(this.kubeletDir));
     await this.#login('kubelet');
-    for (const index of this.#drivers.keys()) await this.#login('agent', index);
-    for (const part of ['runtime', 'plugin', 'kubelet', 'agent'] as const) this.#start(part);
-    for (const index of this.#drivers.slice(1).keys()) {
-      for (const part of ['plugin', 'agent'] as const) this.#start(part, index + 1);
+    for (const part of ['runtime', 'plugin', 'kubelet'] as const) this.#start(part);
+    for (const index of this.#drivers.slice(1).keys()) this.#start('plugin', index + 1);
+    // After the kubelet: a DaemonSet makes its pod where there is a node.
+    for (const index of this.#drivers.keys()) {
+      await this.#login('agent', index);
+      this.#start('agent', index);
     }
     await eventually(() => this.#runtime().list(), {
       what: `the runtime of ${this.name} to answer`,

@@ -10,14 +10,15 @@ import type { Store } from './store.ts';
 
 export interface PodGcSettings {
   readonly periodMs: number;
-  /** How long a node must be missing before its pods are orphans. */
+  /** From the first time that a node is missed until it is asked once more whether it is there. */
   readonly quarantineMs: number;
 }
 
 export const podGcDefaults: PodGcSettings = { periodMs: 20_000, quarantineMs: 40_000 };
 
 export class PodGcMemory {
-  readonly missingSince = new Map<string, number>();
+  /** When each was first missed. A node that comes does not end that (nodeQueue.AddAfter). */
+  readonly missedAt = new Map<string, number>();
   nextAt = Number.NEGATIVE_INFINITY;
 }
 
@@ -28,17 +29,20 @@ export function stepPodGc(
   const { store, now, settings = podGcDefaults } = context;
   if (now < memory.nextAt) return;
   memory.nextAt = now + settings.periodMs;
-  for (const name of memory.missingSince.keys()) {
-    if (store.find('nodes', name) !== undefined) memory.missingSince.delete(name);
+  for (const { spec } of store.all('pods')) {
+    const { nodeName = '' } = spec;
+    if (nodeName === '' || store.find('nodes', nodeName) !== undefined) continue;
+    if (!memory.missedAt.has(nodeName)) memory.missedAt.set(nodeName, now);
   }
+  const due = [...memory.missedAt].filter(([, at]) => now - at >= settings.quarantineMs);
+  const over = new Set(due.map(([name]) => name));
+  for (const name of over) memory.missedAt.delete(name);
   for (const pod of store.all('pods')) {
     const nodeName = pod.spec.nodeName ?? '';
     if (nodeName === '') {
       if (isDeleting(pod)) forceDelete(store, pod);
     } else if (store.find('nodes', nodeName) === undefined) {
-      const since = memory.missingSince.get(nodeName) ?? now;
-      memory.missingSince.set(nodeName, since);
-      if (now - since >= settings.quarantineMs) collectOrphan(store, pod);
+      if (over.has(nodeName)) collectOrphan(store, pod);
     } else if (isDeleting(pod) && isOutOfService(store, nodeName)) {
       fail(store, pod, {});
       forceDelete(store, pod);

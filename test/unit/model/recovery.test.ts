@@ -109,6 +109,23 @@ describe('a dead node without csi-failover', () => {
     expect(passed).toBeGreaterThanOrEqual(40 * second);
     expect(passed).toBeLessThanOrEqual(61 * second);
   });
+
+  it('collects them earlier where a Node of that name was missed before and came back', () => {
+    const cluster = clusterWithDeadNode();
+    const before = cluster.pod('web-0')?.metadata.uid;
+    const node = cluster.store.find('nodes', 'a');
+    if (node === undefined) throw new Error('no Node a');
+    cluster.store.delete('nodes', { name: 'a' });
+    cluster.run(21 * second);
+    const { name, labels } = node.metadata;
+    const metadata = labels === undefined ? { name } : { name, labels };
+    cluster.store.create('nodes', { ...node, metadata });
+    cluster.run(10 * second);
+    expect(cluster.pod('web-0')?.metadata.uid).toBe(before);
+    cluster.store.delete('nodes', { name: 'a' });
+    const replaced = (): boolean => cluster.pod('web-0')?.metadata.uid !== before;
+    expect(cluster.run(2 * minute, replaced)).toBeLessThanOrEqual(30 * second);
+  });
 });
 
 describe('the fast path', () => {
