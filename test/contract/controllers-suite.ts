@@ -65,7 +65,10 @@ export function controllersSuite(open: () => Promise<MachineBed<Foundation>>): v
     powerOffAt = Date.now();
     const dead = ['ctl-evicted', 'ctl-wanted', 'ctl-deleted'];
     await Promise.all(dead.map((name) => stage.bed.machine(name).powerOff()));
-    await taintNode(stage.bed.api, 'ctl-renamed', [keepAway]);
+    // The dead ones are Ready for a while: without it, a replacement may be sent to one of them.
+    for (const name of ['ctl-wanted', 'ctl-deleted', 'ctl-renamed']) {
+      await taintNode(stage.bed.api, name, [keepAway]);
+    }
     await taintNode(stage.bed.api, 'ctl-evicted', [keepAway, outOfService]);
     scripts = {
       evicted: playEvicted(),
@@ -178,9 +181,8 @@ export function controllersSuite(open: () => Promise<MachineBed<Foundation>>): v
     const left = foundation.find('volumeattachments', name)?.metadata;
     expect(left).toMatchObject({ uid: object?.metadata.uid, finalizers: [holdFinalizer] });
     expect(await publishes(held, 'ctl-wanted')).toBe(0);
-    await taintNode(stage.bed.api, 'ctl-wanted', [keepAway, outOfService]);
-    const pod = podOf(held);
-    void evict(pod);
+    await taintNode(stage.bed.api, 'ctl-wanted', [outOfService]);
+    void evict(podOf(held));
     const signs = ['node old: no longer lists the volume', 'pod 1: gone'];
     await eventually(() => signs.every((sign) => texts(held, 'ctl-wanted').includes(sign)), {
       what: signs.join(' and '),
