@@ -234,12 +234,6 @@ export const apiTrouble: Readonly<Record<string, Fault>> = {
       world.api.throttles = 0;
     });
   },
-  'evictions-refused': (world, prng) => {
-    world.api.keepsPods = true;
-    return apiUntil(world, prng, 'a webhook of somebody else lets us end no pod', () => {
-      world.api.keepsPods = false;
-    });
-  },
   'slow-api': (world, prng) => {
     const { dawdles } = world.plan;
     world.api.dawdles = 0.7;
