@@ -166,7 +166,7 @@ const steps: readonly Mutant[] = [
   ),
   detach(
     'out-of-service taint without an end',
-    "return now < outOfServiceSeenAt + outOfServiceCapMs ? 'fast' : over;",
+    "return now < standsSince + outOfServiceCapMs ? 'fast' : over;",
     "return outOfServiceCapMs > 0 ? 'fast' : over;",
   ),
   failover(
