@@ -93,6 +93,11 @@ const stages: readonly Stage[] = [
     run: { command: ['node', 'test/simulation/simulate.ts', '--seeds', '200'] },
   },
   {
+    name: 'the stories of the simulation',
+    plans: late,
+    run: { command: ['node', 'test/simulation/scenarios.ts'] },
+  },
+  {
     name: 'the leader killed at every request',
     plans: late,
     run: { command: ['node', 'test/simulation/simulate.ts', '--leader-kills'] },

@@ -153,16 +153,22 @@ function unconfirmed(
       if (isUnsafe(state) && record.phase !== 'Intent') continue;
       return hold('fence-unconfirmed', `${name} has no VolumeAttachment that could be held`);
     }
-    const doubt = otherNodeId(state, attachment);
-    if (doubt !== undefined) return hold('node-id-changed', `${name}: ${doubt}`);
-    if (!isConfirmed(state, attachment)) return unconfirmedHold(attachment, handle);
+    const waits = unconfirmedHold(state, attachment, handle);
+    if (waits !== undefined) return waits;
   }
   return undefined;
 }
 
-/** What the fence of this volume waits for. */
-export function unconfirmedHold(attachment: AttachmentView, handle: string): Hold {
+/** What the fence of this volume waits for; undefined: the volume is taken away. */
+export function unconfirmedHold(
+  state: State,
+  attachment: AttachmentView,
+  handle: string,
+): Hold | undefined {
   const { name, detachError } = attachment;
+  const doubt = otherNodeId(state, attachment);
+  if (doubt !== undefined) return hold('node-id-changed', `volume ${handle}: ${doubt}`);
+  if (isConfirmed(state, attachment)) return undefined;
   const error = detachError === '' ? '' : `: ${detachError}`;
   const words = {
     free: `VolumeAttachment ${name} is not held yet`,

@@ -1,4 +1,4 @@
-import { allUsersOf, attachmentOf, holdOf, isConfirmed, isFinished, usersOf } from './volumes.ts';
+import { allUsersOf, attachmentOf, holdOf, isFinished, usersOf } from './volumes.ts';
 import type { ObjectReference } from '../shared/mode.ts';
 import type { PvView } from '../shared/model.ts';
 import type { FencedVolume } from '../shared/record.ts';
@@ -34,11 +34,11 @@ function tellVolume(episode: Episode, volume: FencedVolume, pv: PvView, wanted: 
     return;
   }
   const claims = claimsOf(state, pv);
-  const confirmed = isConfirmed(state, attachment);
+  const unconfirmed = unconfirmedHold(state, attachment, volume.handle);
+  const user = usersOf(state, nodeName, pv.name)[0];
   // Before that its pods tell what they wait for, if there are any left.
-  const isTold = !confirmed && usersOf(state, nodeName, pv.name).length > 0;
-  if (isTold || (!confirmed && holdOf(attachment) === 'free')) return;
-  if (confirmed && !isUnsafe(state)) {
+  if (unconfirmed && (user !== undefined || holdOf(attachment) === 'free')) return;
+  if (unconfirmed === undefined && !isUnsafe(state)) {
     wanted.notices.push(...claims.map((claim) => volumeFenced(episode, claim, volume.handle)));
   }
   const stalledAt = memory.recordSeenAt + patienceMs.detach;
@@ -46,17 +46,11 @@ function tellVolume(episode: Episode, volume: FencedVolume, pv: PvView, wanted: 
     wanted.wakeAt.push(stalledAt);
     return;
   }
-  if (!confirmed) {
-    const unconfirmed = unconfirmedHold(attachment, volume.handle);
-    wanted.notices.push(...claims.map((claim) => waits(episode, claim, unconfirmed)));
-    return;
-  }
-  const user = usersOf(state, nodeName, pv.name)[0];
   const what =
     user === undefined
       ? `attach/detach still counts VolumeAttachment ${attachment.name}`
       : `pod ${user.namespace}/${user.name} on this node still uses it`;
-  const why = hold('detach-stalled', what);
+  const why = unconfirmed ?? hold('detach-stalled', what);
   wanted.notices.push(...claims.map((claim) => waits(episode, claim, why)));
 }
 

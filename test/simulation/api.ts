@@ -48,6 +48,8 @@ export class Api {
   keepsPods = false;
   /** How likely a request takes up to 3 s. */
   dawdles: number;
+  /** What it answers 403: a webhook, a policy or missing rights say no. */
+  forbids: ((effect: KubernetesEffect) => boolean) | undefined;
   readonly #timeline: Timeline;
   readonly #prng: Prng;
 
@@ -109,6 +111,7 @@ export class Api {
       return;
     }
     if (prng.chance(this.throttles)) return reply(refusal(429));
+    if (this.forbids?.(effect) === true) return reply(refusal(403));
     const result = this.#execute(call);
     if (effect.verb !== 'get' && prng.chance(this.repeats)) {
       this.#timeline.later(prng.between(100, 5_000), () => {

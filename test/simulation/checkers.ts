@@ -20,13 +20,11 @@ import { keyOf } from '../model/stored-object.ts';
 import type { FenceRecord } from '../../src/shared/record.ts';
 import { misdeeds, recordIn, recordOf } from './conduct.ts';
 import { objection } from './oracle.ts';
+import { die, goOn, type Interruption } from './interruption.ts';
 import type { Replica, Running, Witness } from './replica.ts';
 import type { KubernetesReply } from './requests.ts';
 import type { Instance, World } from './world.ts';
 import { Writers } from './writers.ts';
-
-/** Before the request reaches the server, or after it was carried out and before its answer. */
-export type Kill = 'before' | 'after';
 
 /** A record that does not change for so long must be accompanied by a word to people. */
 const silentRecordMs = 90_000;
@@ -56,8 +54,8 @@ export class Checkers {
   moves = 0;
   /** Episodes that were taken back. */
   withdrawals = 0;
-  /** Kills whoever sends the request of this number. */
-  killAt: { readonly write: number; readonly when: Kill } | undefined;
+  /** What befalls whoever sends the request of this number. */
+  killAt: Interruption | undefined;
   readonly #world: World;
   readonly #bornAt = new Map<string, number>();
   readonly #renewedAt = new Map<string, number>();
@@ -97,7 +95,6 @@ export class Checkers {
       },
       around: (replica, running, execute) => this.#around(replica, running, execute),
       settled: (replica, action, outcome) => {
-        if (world.lines === undefined) return;
         const word = outcome.kind === 'Done' ? 'done' : `${outcome.kind} ${outcome.code}`;
         world.trace(`    ${nameOf(replica)}: ${action.kind} ${action.node} ${word}`);
       },
@@ -184,11 +181,8 @@ export class Checkers {
       return execute();
     }
     this.writes += 1;
-    const kill = this.writes === this.killAt?.write ? this.killAt.when : undefined;
-    if (kill === 'before') {
-      replica.crash(20_000);
-      return undefined;
-    }
+    const { when, how = die } = this.writes === this.killAt?.write ? this.killAt : goOn;
+    if (when === 'before' && !how(replica)) return undefined;
     const before = this.#find(effect);
     this.#world.trace(
       `  ${nameOf(replica)}: ${action.kind} ${action.node}, ${effect.verb} ${effect.resource}`,
@@ -201,9 +195,7 @@ export class Checkers {
       this.#count(action, before, after);
       for (const misdeed of misdeeds(this.#world, deed)) this.fail(misdeed);
     }
-    if (kill !== 'after') return reply;
-    replica.crash(20_000);
-    return undefined;
+    return when !== 'after' || how(replica) ? reply : undefined;
   }
 
   #find(effect: { resource: string; name: string; namespace: string }): AnyObject | undefined {

@@ -136,8 +136,10 @@ export class Replica {
     this.options.prng.pick(this.#watches).stall(until);
   }
 
-  breakWatch(until: number): void {
-    this.options.prng.pick(this.#watches).break(until);
+  /** Any of them, if none is named. */
+  breakWatch(until: number, source?: SourceName): void {
+    const named = this.#watches.find((one) => one.source === source);
+    (named ?? this.options.prng.pick(this.#watches)).break(until);
   }
 
   heal(): void {

@@ -1,7 +1,7 @@
 /** One seed from its first moment to its last: safety while things break, then liveness. */
 import { engageCaretaker } from './caretaker.ts';
 import { areFenced, lateDriver, listingDriver, plainDriver, planDrivers } from './drivers.ts';
-import type { Kill } from './checkers.ts';
+import type { Kill } from './interruption.ts';
 import { inject, planFaults, type PlannedFault } from './faults.ts';
 import { type HealthStory, healthStories, workloadsOf, playHealthStory } from './health-stories.ts';
 import { Prng } from './prng.ts';
