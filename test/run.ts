@@ -43,13 +43,6 @@ interface Tests {
 const measured = ['test/e2e/evidence-storage.test.ts', 'test/e2e/power-off.test.ts'];
 /** Measures what is left between us and our own limit of requests: on a computer that is idle. */
 const narrow = ['test/e2e/hundred-pods.test.ts'];
-/** Not in `make test`: for the evidence there is no time; the contract has been mended too lately. */
-const later = [
-  'test/e2e/controllers-contract.test.ts',
-  'test/e2e/evidence-storage.test.ts',
-  'test/e2e/evidence-views.test.ts',
-];
-
 const measuredOnMachines = ['test/real/power-off.test.ts'];
 /** Those for which `make test` has no time; what takes longest begins first. */
 const longOnMachines = ['services', 'standalone', 'stock'].map(
@@ -115,24 +108,21 @@ const stages: readonly Stage[] = [
     timeoutMinutes: 60,
   },
   {
-    name: 'on a real control plane',
-    plans: late,
-    run: { tests: ['test/e2e'], but: [...narrow, ...later] },
-    cluster: true,
-    workers: 2,
-    timeoutMinutes: 30,
-  },
-  {
     name: 'measured end to end',
-    plans: ['e2e'],
+    plans: [...late, 'e2e'],
     run: { tests: measured },
     cluster: true,
   },
-  { name: 'a hundred pods', plans: ['e2e'], run: { tests: narrow }, cluster: true },
+  {
+    name: 'a hundred pods',
+    plans: [...late, 'e2e'],
+    run: { tests: narrow },
+    cluster: true,
+  },
   // They wait for Kubernetes' clocks and ours, each with machines, driver and namespace of its own.
   {
     name: 'end to end',
-    plans: ['e2e'],
+    plans: [...late, 'e2e'],
     run: { tests: ['test/e2e'], but: [...measured, ...narrow] },
     cluster: true,
     workers: 2,
