@@ -28,9 +28,12 @@ describe('a node that registers anew in the middle of the fence', () => {
   it('keeps its pod under another id, since the attacher may have unpublished that one', () => {
     const world = confirmed();
     expect(world.steps()).toContain(evict);
+    expect(world.notices('VolumeFenced')).toHaveLength(1);
     register(world, 'id-other');
     expect(world.steps()).not.toContain(evict);
     expect(world.words('FailoverWaiting', 'web-0')).toEqual(['node-id-changed']);
+    // And its claim does not say that the volume was taken away.
+    expect(world.notices('VolumeFenced')).toEqual([]);
     register(world, 'id-n1');
     expect(world.steps()).toContain(evict);
   });
