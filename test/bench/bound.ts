@@ -12,6 +12,9 @@ export const ourLimit: Limit = { burst: 100, perSecond: 50 };
 /** external-attacher's own default of the same flags (cmd/csi-attacher/main.go). */
 export const attacherLimit: Limit = { burst: 10, perSecond: 5 };
 
+/** kube-controller-manager's own default of them (cmd/kube-controller-manager/app/options). */
+export const attachDetachLimit: Limit = { burst: 30, perSecond: 20 };
+
 /**
  * What a pod with one volume costs us: its intent (1), the hold (finalizer, deletion), the eviction
  * (pod and hold read, status, deletion), dropping the hold (1), and one consistent read of the
@@ -25,22 +28,29 @@ export const requestsPerEpisode = 120;
 /** The attacher writes the status of a VolumeAttachment and then takes its finalizer off. */
 const attacherRequestsPerDetach = 2;
 
+/** Attach/detach deletes the old VolumeAttachment, and creates the new one in between. */
+const attachDetachRequestsPerPod = 2;
+
 export interface Load {
   readonly pods: number;
   /** Seconds that one pod takes under the same settings. */
   readonly onePod: number;
   readonly client: Limit;
   readonly attacher: Limit;
+  /** Default: none that would explain anything. */
+  readonly attachDetach?: Limit;
 }
 
 /**
  * Seconds that may pass from the first destructive action until the last old VolumeAttachment is
- * gone: three times what one pod takes, and what two client limits explain.
+ * gone: three times what one pod takes, and what the client limits explain.
  */
-export function detachBound({ pods, onePod, client, attacher }: Load): number {
+export function detachBound({ pods, onePod, client, attacher, attachDetach }: Load): number {
   const ours = waiting(requestsPerPod * pods + requestsPerEpisode, client);
   const theirs = waiting(attacherRequestsPerDetach * pods, attacher);
-  return 3 * onePod + ours + theirs;
+  const kubernetes =
+    attachDetach === undefined ? 0 : waiting(attachDetachRequestsPerPod * pods, attachDetach);
+  return 3 * onePod + ours + theirs + kubernetes;
 }
 
 /** How long the last of so many requests is held back by a limit that had filled up before. */

@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { attacherLimit, detachBound, type Limit, ourLimit } from '../../bench/bound.ts';
+import {
+  attachDetachLimit,
+  attacherLimit,
+  detachBound,
+  type Limit,
+  ourLimit,
+} from '../../bench/bound.ts';
 
 const boundless: Limit = { burst: 1_000_000, perSecond: 1 };
 
@@ -19,5 +25,10 @@ describe('detachBound', () => {
   it("adds what the attacher's limit holds back", () => {
     const load = { pods: 100, onePod: 0, client: boundless, attacher: attacherLimit };
     expect(detachBound(load)).toBeCloseTo((200 - 10) / 5);
+  });
+
+  it('adds what the limit of attach/detach explains, where it is asked to', () => {
+    const load = { pods: 100, onePod: 0, client: boundless, attacher: boundless };
+    expect(detachBound({ ...load, attachDetach: attachDetachLimit })).toBeCloseTo((200 - 30) / 20);
   });
 });
