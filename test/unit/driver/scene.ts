@@ -12,6 +12,12 @@ import { startDriver } from '../../driver/start-driver.ts';
 
 type Answer = Readonly<Record<string, unknown>>;
 
+/**
+ * How long a test waits for what hangs. Client and driver share one process here, which loads code
+ * and collects garbage for a second at times; a shorter wait takes that for a hanging driver.
+ */
+const deadlineMs = 2_000;
+
 /** Calls a driver as the attacher, the provisioner and the kubelet do. */
 function csiClient(endpoint: string) {
   const client = new Client(endpoint, credentials.createInsecure());
@@ -36,11 +42,15 @@ function csiClient(endpoint: string) {
         responseDeserialize,
         withCapability(method, request),
         new Metadata(),
-        { deadline: Date.now() + 400 },
+        { deadline: Date.now() + deadlineMs },
         (error, answer) => (error === null ? resolve({ ...answer }) : reject(error)),
       );
     });
-  return { call, close: () => client.close() };
+  const connect = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      client.waitForReady(Date.now() + 4_000, (error) => (error ? reject(error) : resolve()));
+    });
+  return { call, connect, close: () => client.close() };
 }
 
 /** An array, the driver over it and a client of the driver. */
@@ -59,6 +69,7 @@ export async function scene(options: Partial<DriverOptions> = {}) {
     ...options,
   });
   const client = csiClient(endpoint);
+  await client.connect();
   return {
     ...running,
     folder,
