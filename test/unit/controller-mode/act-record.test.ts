@@ -5,21 +5,12 @@ import {
   attachmentKey,
   before,
   heartbeatKey,
-  StoreWorld,
   volumes,
+  done,
+  failed,
+  worldWith,
+  type Refusal,
 } from './store-world.ts';
-
-const done = { kind: 'Done' };
-const failed = (code: string) => ({ kind: 'Failed', code });
-
-function worldWith(...changes: readonly ((world: StoreWorld) => void)[]): StoreWorld {
-  const world = new StoreWorld();
-  for (const change of changes) change(world);
-  return world;
-}
-
-/** What a row expects: the change of the world, the outcome, and that nothing was written. */
-type Refusal = [string, (world: StoreWorld) => void, string];
 
 describe('UpdateRecord', () => {
   it.each<Refusal>([

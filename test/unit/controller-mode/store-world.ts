@@ -310,3 +310,16 @@ export function actionFor(kind: ActionKind, world: StoreWorld): Action {
       return action(kind, '', held);
   }
 }
+
+/** Outcomes, as a test expects them. */
+export const done = { kind: 'Done' };
+export const failed = (code: string) => ({ kind: 'Failed', code });
+
+export function worldWith(...changes: readonly ((world: StoreWorld) => void)[]): StoreWorld {
+  const world = new StoreWorld();
+  for (const change of changes) change(world);
+  return world;
+}
+
+/** What a row expects: the change of the world, the outcome, and that nothing was written. */
+export type Refusal = [string, (world: StoreWorld) => void, string];
