@@ -71,13 +71,20 @@ export class Network {
     execFileSync('ip', ['link', 'set', portOf(name, cable), 'down']);
   }
 
-  /** As unplug, but both ends believe that all is well. */
+  /**
+   * As unplug, but both ends believe that all is well. The port stays in its bridge, shut: outside
+   * of one it would be a device of the computer itself, which answers there, too, whoever asks for
+   * any of its addresses, and takes what is sent to them.
+   */
   silence(name: string, cable: Cable): void {
-    execFileSync('ip', ['link', 'set', portOf(name, cable), 'nomaster']);
+    execFileSync('bridge', ['link', 'set', 'dev', portOf(name, cable), 'state', 'disabled']);
   }
 
   heal(name: string, cable: Cable): void {
-    execFileSync('ip', ['link', 'set', portOf(name, cable), 'master', cable, 'up']);
+    const port = portOf(name, cable);
+    execFileSync('ip', ['link', 'set', port, 'nomaster']);
+    // Whoever comes in new is let through.
+    execFileSync('ip', ['link', 'set', port, 'master', cable, 'up']);
   }
 }
 
