@@ -72,13 +72,27 @@ export class RealStage implements AsyncDisposable {
     machine?: string,
     object: JsonObject = realWorkloadObject(plan),
   ): Promise<WriterSummary> {
+    await this.bind(plan, machine, object);
+    const names = this.bed.machines.map(({ name }) => name);
+    return await this.writesOn(plan, names, { withinMs: 60_000 });
+  }
+
+  /** The same; resolves when its pod has a node. */
+  async bind(
+    plan: WorkloadPlan,
+    machine?: string,
+    object: JsonObject = realWorkloadObject(plan),
+  ): Promise<void> {
     const names = this.bed.machines.map(({ name }) => name);
     const others = machine === undefined ? [] : names.filter((name) => name !== machine);
     await this.cordon(others, true);
     await createWorkload(this.bed, plan, object);
-    const writer = await this.writesOn(plan, names, { withinMs: 60_000 });
+    const place = (): string | undefined => this.podOf(plan)?.spec.nodeName;
+    await eventually(() => place() !== undefined && place() === (machine ?? place()), {
+      what: `${plan.name} to have a node`,
+      withinMs: 60_000,
+    });
     await this.cordon(others, false);
-    return writer;
   }
 
   /** Nodes that take no new pods. */

@@ -67,7 +67,10 @@ describe('stock Kubernetes with the same driver', () => {
   beforeAll(async () => {
     const machines = [...failures.map(({ name }) => name), steady.name];
     stage = await RealStage.open('stock', { machines, variant: 'none' });
-    for (const name of machines) writers.set(name, await stage.place(unlabelled(name), name));
+    for (const name of machines) await stage.bind(unlabelled(name), name);
+    for (const name of machines) {
+      writers.set(name, await stage.writesOn(unlabelled(name), name, { withinMs: 60_000 }));
+    }
     for (const { name, breaks } of failures) {
       failedAt.set(name, Date.now());
       await breaks(stage, name);
