@@ -24,7 +24,7 @@ export interface HealthSourceOptions {
   readonly driver: HealthPort;
   /** Rejects if the kubelet's directory cannot be read. */
   readonly readVolumes: (signal: AbortSignal) => Promise<readonly NodeVolume[]>;
-  /** From the beginning of one round to that of the next, unless it takes longer. */
+  /** Within which everything is asked about, unless that takes longer. */
   readonly everyMs: number;
   /** For one call to the driver. */
   readonly deadlineMs: number;
@@ -37,31 +37,37 @@ const concurrency = 8;
 /** On average they begin so far apart: many volumes take longer, and are no burst of calls. */
 const gapMs = 50;
 
-/** What is in doubt is asked about so many times in one interval, everything else once. */
-const timesWhenInDoubt = 3;
+/**
+ * Steps of one interval, in each of which the driver is asked about its share of the volumes, and
+ * again about what is in doubt: so a way to the storage that is lost shows in the first step after
+ * that, at the cost of one round, and not only when the round of a whole interval begins.
+ */
+const steps = 3;
 
 /** For the kubelet's directory, and beyond the deadline of a call that breaks its word. */
 const localDeadlineMs = 2000;
 
 /**
- * Asks the driver's node service for the health of everything, round after round. Rounds never
- * overlap: one that takes longer than the interval delays the next, which begins after a pause.
+ * Asks the driver's node service for the health of everything, step by step. Steps never overlap:
+ * one that takes longer than its time delays the next, which begins after a pause.
  */
 export class HealthSource {
   readonly #options: HealthSourceOptions;
   readonly #rounds: Rounds;
   readonly #volumes: Look<readonly NodeVolume[]>;
-  /** Asked last in the next round, so that they hold up nobody's word but their own. */
+  /** Asked last in the next step, so that they hold up nobody's word but their own. */
   readonly #late = new Set<string>();
   /** Bad or late at their last turn: whether that lasts is what matters now. */
   readonly #inDoubt = new Set<string>();
   #storageInDoubt = false;
   /** By which volumes are asked for. */
   #method = '';
-  /** Of the present round: when it began, its volumes, and how often it was asked again since. */
+  /** Of the present interval: when it began, and what is asked about in it. */
   #begunAt = 0;
-  #found: readonly NodeVolume[] = [];
+  #found: Found = nothingFound;
   #step = 0;
+  /** Handles in the order of their turns: those that were asked about longest ago come first. */
+  #turns: readonly string[] = [];
 
   constructor(options: HealthSourceOptions) {
     this.#options = options;
@@ -79,58 +85,85 @@ export class HealthSource {
     this.#rounds.stop();
   }
 
-  /** Asks for everything, or again for what is in doubt; answers how long to wait then. */
+  /** One step; answers how long to wait then. */
   async #askOn(): Promise<number> {
     const { everyMs, shell } = this.#options;
-    if (this.#step === 0) {
+    const isFirst = this.#step === 0;
+    if (isFirst) {
       this.#begunAt = shell.clock.now();
-      this.#found = await this.#round();
-    } else await this.#askAgain(this.#found);
-    const nextAt = this.#begunAt + ((this.#step + 1) * everyMs) / timesWhenInDoubt;
-    this.#step = (this.#step + 1) % timesWhenInDoubt;
+      this.#found = await this.#find();
+      this.#keep(this.#found.volumes);
+    }
+    await this.#ask(this.#share(), isFirst || this.#storageInDoubt);
+    const nextAt = this.#begunAt + ((this.#step + 1) * everyMs) / steps;
+    this.#step = (this.#step + 1) % steps;
     return Math.max(nextAt - shell.clock.now(), everyMs / 10);
   }
 
-  /** What is in doubt, and one volume that is not: is it the driver that keeps silent? */
-  async #askAgain(volumes: readonly NodeVolume[]): Promise<void> {
-    const isDoubted = ({ handle }: NodeVolume): boolean => this.#inDoubt.has(handle);
-    const doubted = volumes.filter(isDoubted);
-    const other = volumes.find((volume) => !isDoubted(volume));
-    await Promise.all([
-      this.#storageInDoubt ? this.#askStorage() : undefined,
-      doubted.length === 0
-        ? undefined
-        : this.#askVolumes(other === undefined ? doubted : [other, ...doubted]),
-    ]);
+  /**
+   * Asks about these; and at once about all others, too, when trouble shows that was not there
+   * before: others may have the same, and how long they have it is counted for each.
+   */
+  async #ask(share: readonly NodeVolume[], andStorage: boolean): Promise<void> {
+    const before = new Set(this.#inDoubt);
+    const wasInDoubt = this.#storageInDoubt;
+    await Promise.all([andStorage ? this.#askStorage() : undefined, this.#askVolumes(share)]);
+    const isNew = this.#inDoubt.difference(before).size > 0;
+    if (!isNew && (wasInDoubt || !this.#storageInDoubt)) return;
+    const others = this.#found.volumes.filter((volume) => !share.includes(volume));
+    await Promise.all([andStorage ? undefined : this.#askStorage(), this.#askVolumes(others)]);
   }
 
-  /** Everything there is to ask; returns what can be asked about again. */
-  async #round(): Promise<readonly NodeVolume[]> {
-    const { driver } = this.#options;
-    this.#inDoubt.clear();
-    this.#storageInDoubt = false;
+  /** Everything there is to ask about in this interval. */
+  async #find(): Promise<Found> {
     const seen = await this.#volumes.take();
     if (seen.kind !== 'Answered') {
       this.#post({ kind: 'VolumesUnread' });
-      return [];
+      return nothingFound;
     }
-    const offer = await this.#ask(() => driver.offer());
+    const offer = await this.#look(() => this.#options.driver.offer());
     const offered = offer.kind === 'Answered' ? offer.result : undefined;
     const handles = seen.result.map(({ handle }) => handle);
     const volumesOffered = offered === undefined ? undefined : offered.volumes !== 'none';
     this.#post({ kind: 'VolumesFound', handles, offered: volumesOffered });
     this.#method = offered?.volumes === 'health' ? 'NodeGetVolumeHealth' : 'NodeGetVolumeStats';
-    if (offered === undefined) return [];
-    await Promise.all([
-      offered.storage ? this.#askStorage() : this.#post(noStorage),
-      volumesOffered === true ? this.#askVolumes(seen.result) : undefined,
-    ]);
-    return seen.result;
+    if (offered?.storage === false) this.#post(noStorage);
+    return {
+      volumes: volumesOffered === true ? seen.result : [],
+      storage: offered?.storage === true,
+    };
+  }
+
+  /** Forgets what is not there any more. */
+  #keep(volumes: readonly NodeVolume[]): void {
+    const present = new Set(volumes.map(({ handle }) => handle));
+    for (const known of [this.#late, this.#inDoubt]) {
+      for (const handle of known) if (!present.has(handle)) known.delete(handle);
+    }
+    this.#turns = this.#turns.filter((handle) => present.has(handle));
+    if (!this.#found.storage) this.#storageInDoubt = false;
+  }
+
+  /**
+   * What it is the turn of: what is new, what is in doubt, and of the rest a share, at least one,
+   * which also tells whether it is the driver that keeps silent.
+   */
+  #share(): readonly NodeVolume[] {
+    const { volumes } = this.#found;
+    const turns = new Set(this.#turns);
+    const calm = this.#turns.filter((handle) => !this.#inDoubt.has(handle));
+    const until = (step: number): number => Math.floor((step * calm.length) / steps);
+    const count = Math.max(1, until(this.#step + 1) - until(this.#step));
+    const due = new Set(calm.slice(0, count));
+    return volumes.filter(
+      ({ handle }) => !turns.has(handle) || this.#inDoubt.has(handle) || due.has(handle),
+    );
   }
 
   async #askStorage(): Promise<void> {
+    if (!this.#found.storage) return;
     const beganAt = this.#options.shell.clock.now();
-    const seen = await this.#ask(() => this.#options.driver.storage());
+    const seen = await this.#look(() => this.#options.driver.storage());
     const storage = seen.kind === 'Answered' ? seen.result.storage : undefined;
     this.#measure('NodeGetStorageHealth', storage !== undefined, beganAt);
     this.#storageInDoubt = storage?.status === 'unreachable';
@@ -142,7 +175,8 @@ export class HealthSource {
     const { signal } = this.#rounds;
     const isLate = ({ handle }: NodeVolume): boolean => this.#late.has(handle);
     const queue = [...volumes.filter((volume) => !isLate(volume)), ...volumes.filter(isLate)];
-    this.#late.clear();
+    const asked = new Set(volumes.map(({ handle }) => handle));
+    this.#turns = [...this.#turns.filter((handle) => !asked.has(handle)), ...asked];
     const worker = async (): Promise<void> => {
       for (let volume = queue.shift(); volume !== undefined; volume = queue.shift()) {
         if (signal.aborted) return;
@@ -157,9 +191,10 @@ export class HealthSource {
     const [publishPath = ''] = publishPaths;
     const place = { handle, publishPath, stagingPath };
     const beganAt = this.#options.shell.clock.now();
-    const answer = answerOf(await this.#ask(() => this.#options.driver.volume(place)));
+    const answer = answerOf(await this.#look(() => this.#options.driver.volume(place)));
     this.#measure(this.#method, answer.kind === 'Told', beganAt);
     if (answer.kind === 'Late') this.#late.add(handle);
+    else this.#late.delete(handle);
     const isDoubtful = answer.kind === 'Told' ? isBad(answer.health) : answer.kind === 'Late';
     if (isDoubtful) this.#inDoubt.add(handle);
     else this.#inDoubt.delete(handle);
@@ -172,7 +207,7 @@ export class HealthSource {
     metrics.healthProbe({ method, result, seconds: (clock.now() - beganAt) / 1000 });
   }
 
-  #ask<Result>(work: () => Promise<Result>): Promise<Seen<Result>> {
+  #look<Result>(work: () => Promise<Result>): Promise<Seen<Result>> {
     const { shell, deadlineMs } = this.#options;
     const patienceMs = deadlineMs + localDeadlineMs;
     return new Look({ clock: shell.clock, deadlineMs: patienceMs, work }).take();
@@ -182,6 +217,14 @@ export class HealthSource {
     if (!this.#rounds.signal.aborted) this.#options.post(fact);
   }
 }
+
+interface Found {
+  /** Empty unless the driver offers to tell of them. */
+  readonly volumes: readonly NodeVolume[];
+  readonly storage: boolean;
+}
+
+const nothingFound: Found = { volumes: [], storage: false };
 
 const noStorage: Fact = { kind: 'StorageAsked', storage: undefined };
 

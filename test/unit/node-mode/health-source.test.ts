@@ -59,22 +59,111 @@ function setUp(handles: readonly string[], options: { readonly hung?: readonly s
   return { clock, facts, world, driver, source, metrics };
 }
 
+/** Answers that this volume is out of reach, until what is returned is called. */
+function breakOne(driver: HealthPort, handle: string): () => void {
+  return breakSome(driver, (one) => one === handle);
+}
+
+function breakAll(driver: HealthPort): () => void {
+  return breakSome(driver, () => true);
+}
+
+function breakSome(driver: HealthPort, isBroken: (handle: string) => boolean): () => void {
+  const answer = driver.volume.bind(driver);
+  const health = { status: 'Inaccessible', reason: '', message: '' } as const;
+  driver.volume = async (place) => {
+    const answered = await answer(place);
+    return isBroken(place.handle) ? { ...answered, health } : answered;
+  };
+  return () => {
+    driver.volume = answer;
+  };
+}
+
+function isLate(fact: Fact): boolean {
+  return fact.kind === 'VolumeAsked' && fact.answer.kind === 'Late';
+}
+
+const told = (health: VolumeHealth) => ({ kind: 'Told', health }) as const;
+const storageOk = { status: 'ok', reason: '', message: '' } as const;
+
 const names = (count: number) => Array.from({ length: count }, (_, i) => `v${i}`);
 
-describe('rounds over the volumes', () => {
-  it('ask about everything once, and again an interval later', async () => {
-    const { clock, facts, world, source } = setUp(['a', 'b']);
+describe('steps over the volumes', () => {
+  it('ask about everything at first, and again within each interval', async () => {
+    const { clock, facts, world, source } = setUp(names(6));
     source.start();
-    await clock.advance(everyMs - 1);
-    expect(facts).toEqual([
-      { kind: 'VolumesFound', handles: ['a', 'b'], offered: true },
-      { kind: 'StorageAsked', storage: { status: 'ok', reason: '', message: '' } },
-      { kind: 'VolumeAsked', handle: 'a', answer: { kind: 'Told', health: healthy } },
-      { kind: 'VolumeAsked', handle: 'b', answer: { kind: 'Told', health: healthy } },
-    ]);
-    await clock.advance(1);
+    await clock.advance(1000);
+    const [found, ...answers] = facts;
+    expect(found).toEqual({ kind: 'VolumesFound', handles: names(6), offered: true });
+    expect(answers).toContainEqual({ kind: 'StorageAsked', storage: storageOk });
+    for (const handle of names(6)) {
+      expect(answers).toContainEqual({ kind: 'VolumeAsked', handle, answer: told(healthy) });
+    }
+    await clock.advance(everyMs - 1000);
+    for (let interval = 0; interval < 3; interval += 1) {
+      world.asked.length = 0;
+      await clock.advance(everyMs);
+      expect(world.asked.toSorted()).toEqual(names(6));
+    }
     source.stop();
-    expect(world.rounds).toEqual([0, everyMs]);
+    expect(world.rounds.slice(0, 3)).toEqual([0, everyMs, 2 * everyMs]);
+  });
+
+  it.each([
+    [1, ['v0', 'v0', 'v0', 'v0', 'v0', 'v0']],
+    [2, ['v0', 'v1', 'v0', 'v1', 'v0', 'v1']],
+    [4, ['v3', 'v0', 'v1 v2', 'v3', 'v0', 'v1 v2']],
+  ])('are three in an interval, each with its share of %i', async (count, expected) => {
+    const { clock, world, source } = setUp(names(count));
+    source.start();
+    await clock.advance(everyMs - 100);
+    const said: string[] = [];
+    for (const _ of expected) {
+      world.asked.length = 0;
+      await clock.advance(everyMs / 3);
+      said.push(world.asked.join(' '));
+    }
+    source.stop();
+    expect(said).toEqual(expected);
+  });
+
+  it('ask at once about all, and the storage, when trouble shows in one of them', async () => {
+    const { clock, facts, world, driver, source } = setUp(names(30));
+    source.start();
+    await clock.advance(2 * everyMs + 1000);
+    breakAll(driver);
+    world.asked.length = 0;
+    facts.length = 0;
+    await clock.advance(everyMs / 3 + 2000);
+    source.stop();
+    expect(world.asked).toHaveLength(30);
+    expect(new Set(world.asked).size).toBe(30);
+    expect(facts).toContainEqual({ kind: 'StorageAsked', storage: storageOk });
+  });
+
+  it('ask about all once, and not whenever what is known to be bad is bad still', async () => {
+    const { clock, world, driver, source } = setUp(names(30));
+    source.start();
+    await clock.advance(1000);
+    breakOne(driver, 'v7');
+    await clock.advance(2 * everyMs);
+    world.asked.length = 0;
+    await clock.advance(everyMs);
+    source.stop();
+    // Each of the others once, and that one three times.
+    expect(world.asked.filter((handle) => handle === 'v7')).toHaveLength(3);
+    expect(world.asked.filter((handle) => handle !== 'v7')).toHaveLength(29);
+  });
+
+  it('ask at once about a volume that is new', async () => {
+    const { clock, world, source } = setUp(names(30));
+    source.start();
+    await clock.advance(everyMs - 100);
+    world.volumes = [...names(30), 'new'].map(volume);
+    await clock.advance(2000);
+    source.stop();
+    expect(world.asked).toContain('new');
   });
 
   it('keep to a few calls at a time and 20 a second, whatever there is to ask', async () => {
@@ -102,38 +191,33 @@ describe('rounds over the volumes', () => {
   it('ask last about what did not answer in time', async () => {
     const { clock, facts, world, source } = setUp(names(20), { hung: ['v0', 'v1'] });
     source.start();
-    await clock.advance(everyMs - 1);
-    expect(facts).toContainEqual({ kind: 'VolumeAsked', handle: 'v0', answer: { kind: 'Late' } });
-    await clock.advance(1);
+    while (facts.filter(isLate).length < 2) await clock.advance(100);
     world.asked.length = 0;
-    while (world.asked.length < 20) await clock.advance(100);
+    await clock.advance(everyMs);
     source.stop();
-    expect(world.asked.slice(0, 18)).not.toContain('v0');
-    expect(world.asked.slice(18, 20)).toEqual(['v0', 'v1']);
+    const ofOneStep = world.asked.slice(0, world.asked.indexOf('v1') + 1);
+    expect(ofOneStep.length).toBeGreaterThan(2);
+    expect(ofOneStep.slice(-2)).toEqual(['v0', 'v1']);
   });
 
-  it('come back sooner to what is in doubt, with one other volume to compare', async () => {
+  it('come back sooner to what is in doubt, until it is well', async () => {
     const { clock, world, driver, source } = setUp(names(20));
-    const answer = driver.volume.bind(driver);
-    let isBad = true;
-    driver.volume = async (place) => {
-      const answered = await answer(place);
-      const health = { status: 'Inaccessible', reason: '', message: '' } as const;
-      return isBad && place.handle === 'v7' ? { ...answered, health } : answered;
-    };
+    const heal = breakOne(driver, 'v7');
     source.start();
     await clock.advance(3000);
+    for (let step = 0; step < 5; step += 1) {
+      world.asked.length = 0;
+      await clock.advance(everyMs / 3);
+      expect(world.asked).toContain('v7');
+      // With others, to compare.
+      expect(world.asked.length).toBeGreaterThan(1);
+    }
+    heal();
+    await clock.advance(everyMs / 3);
     world.asked.length = 0;
-    await clock.advance(3000);
-    expect(world.asked).toEqual(['v0', 'v7']);
-    isBad = false;
-    await clock.advance(3000);
-    expect(world.asked).toEqual(['v0', 'v7', 'v0', 'v7']);
-    await clock.advance(3000);
-    world.asked.length = 0;
-    await clock.advance(7000);
+    await clock.advance(2 * everyMs);
     source.stop();
-    expect(world.asked).toEqual([]);
+    expect(world.asked.filter((handle) => handle === 'v7')).toHaveLength(2);
   });
 
   it('do not wait for a call that breaks its own deadline', async () => {
