@@ -5,6 +5,7 @@ import { type ActionOf, type LeaseTarget, action } from './actions.ts';
 import { candidatesFor, candidatesOn, proven } from './confirm.ts';
 import { takenByOthers } from './foreign-volume.ts';
 import { type Situation, guards, movable } from './guards.ts';
+import { isHalfMoved } from './half-moved.ts';
 import { hold } from './hold.ts';
 import { podNotMoved } from './notices.ts';
 import { type State, heartbeatOf, kubeletOf, memoryOf } from './state.ts';
@@ -99,12 +100,13 @@ export function adopt(situation: Situation, wanted: Wanted): boolean {
 
 /**
  * The instance beside another driver has taken a volume of a pod away, and we had just taken our
- * intent back, or never had one: the pod cannot stay with one half of its volumes. Answers whether
- * there is such a pod.
+ * intent back, or never had one, or somebody took its record: the pod cannot stay with one half of
+ * its volumes. Answers whether there is such a pod.
  */
 export function follow(situation: Situation, wanted: Wanted): boolean {
   const { state, nodeName } = situation;
-  const pods = candidatesOn(state, nodeName).filter(
+  const marked = podsOn(state, nodeName).filter((pod) => isHalfMoved(state, pod));
+  const pods = [...new Set([...candidatesOn(state, nodeName), ...marked])].filter(
     (pod) => guards.paused?.(situation, pod) === undefined,
   );
   const taken = pods.map((pod) => ({ pod, by: takenByOthers(state, pod) }));

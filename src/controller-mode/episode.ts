@@ -1,19 +1,15 @@
 import type { NodeView, PodView } from '../shared/model.ts';
-import { fencedTaint, intentAnnotation } from '../shared/names.ts';
-import {
-  type FencedVolume,
-  type FenceRecord,
-  type PodIntent,
-  decodePodIntent,
-} from '../shared/record.ts';
+import { fencedTaint } from '../shared/names.ts';
+import type { FencedVolume, FenceRecord, PodIntent } from '../shared/record.ts';
 import type { LeaseTarget } from './actions.ts';
 import { takenByOthers } from './foreign-volume.ts';
 import type { Situation } from './guards.ts';
+import { intentOn, isTaken } from './half-moved.ts';
 import { ownOutOfService } from './out-of-service.ts';
 import { type NodeMemory, kubeletOf } from './state.ts';
 import { hasRecovered } from './storage-verdict.ts';
 import type { Verdict } from './verdict.ts';
-import { attachmentOf, holdOf, isFinished, ourVolumes, podsOn } from './volumes.ts';
+import { attachmentOf, holdOf, isFinished, podsOn } from './volumes.ts';
 
 /** One failover of one node, as the cluster's objects and the verdict describe it now. */
 export interface Episode {
@@ -37,10 +33,8 @@ export interface Member {
 export function membersOf(situation: Situation, epoch: string): readonly Member[] {
   const { state, nodeName } = situation;
   return podsOn(state, nodeName).flatMap((pod) => {
-    const intent = decodePodIntent(pod.annotations[intentAnnotation(state.policy.driver)]);
-    return intent?.uid === pod.uid && intent.epoch === epoch && intent.node === nodeName
-      ? [{ pod, intent }]
-      : [];
+    const intent = intentOn(state, pod);
+    return intent?.epoch === epoch ? [{ pod, intent }] : [];
   });
 }
 
@@ -49,10 +43,7 @@ export function membersOf(situation: Situation, epoch: string): readonly Member[
  * this can be read from the cluster by whoever leads next.
  */
 export function isSent({ situation }: Episode, volume: FencedVolume): boolean {
-  const attachment = attachmentOf(situation.state, situation.nodeName, volume.pv);
-  if (attachment === undefined) return false;
-  const hold = holdOf(attachment);
-  return hold !== 'free' && hold !== 'leaving';
+  return isTaken(situation.state, situation.nodeName, volume);
 }
 
 /**
@@ -78,14 +69,6 @@ export function hasOutOfService({ node, situation, memory }: Episode): boolean {
   if (node === undefined) return false;
   const seen = ownOutOfService(node, situation.state.policy.driver);
   return seen !== undefined || memory.outOfServiceSetAt !== undefined;
-}
-
-/** One of its volumes is taken away already, so leaving it where it is would help nobody. */
-export function hasLost(episode: Episode, pod: PodView): boolean {
-  const intended = episode.members.find((member) => member.pod.uid === pod.uid)?.intent.volumes;
-  const volumes = [...ourVolumes(episode.situation.state, pod), ...(intended ?? [])];
-  if (volumes.some((volume) => isSent(episode, volume))) return true;
-  return takenByOthers(episode.situation.state, pod).length > 0;
 }
 
 /**

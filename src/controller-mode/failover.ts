@@ -37,10 +37,11 @@ import { fencedTaint } from '../shared/names.ts';
 import type { FencedVolume } from '../shared/record.ts';
 import { action } from './actions.ts';
 import { detach } from './detach.ts';
-import { type Episode, hasLost, hasOwnTaint, isCommitted } from './episode.ts';
+import { type Episode, hasOwnTaint, isCommitted } from './episode.ts';
 import { evict } from './evict.ts';
 import { unannounced } from './foreign-volume.ts';
 import { endInOrder, mayForce } from './graceful.ts';
+import { hasLostVolume } from './half-moved.ts';
 import type { Hold } from './hold.ts';
 import { join } from './join.ts';
 import { settlePhase } from './phase.ts';
@@ -156,6 +157,6 @@ function mayFence(
     (pod) => intents.has(pod.uid) && !held.has(pod.uid) && unannounced(state, pod) === undefined,
   );
   if (!everyUserComes) return false;
-  if (isDead(verdict) || users.some((pod) => hasLost(episode, pod))) return true;
+  if (isDead(verdict) || users.some((pod) => hasLostVolume(state, pod))) return true;
   return mayForce(episode, volume, users, wanted);
 }

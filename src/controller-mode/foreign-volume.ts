@@ -57,7 +57,8 @@ export function hasOtherDrivers(state: State, pod: PodView): boolean {
   return claimedVolumes(state, pod).some(({ kind }) => kind === 'other-driver');
 }
 
-function intentOf(pod: PodView, driver: string): PodIntent | undefined {
+/** The intent of this driver's instance on this very pod; a copy on another one means nothing. */
+export function intentOf(pod: PodView, driver: string): PodIntent | undefined {
   const intent = decodePodIntent(pod.annotations[intentAnnotation(driver)]);
   return intent?.uid === pod.uid && intent.node === pod.nodeName ? intent : undefined;
 }

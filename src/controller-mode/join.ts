@@ -1,25 +1,36 @@
 import type { PodView } from '../shared/model.ts';
 import { action } from './actions.ts';
 import { proven } from './confirm.ts';
-import { type Episode, hasLost } from './episode.ts';
+import type { Episode } from './episode.ts';
 import { movable } from './guards.ts';
+import { hasLostVolume, isHalfMoved } from './half-moved.ts';
 import { type Hold, hold } from './hold.ts';
 import { podHeld } from './notices.ts';
 import { updateRecord } from './phase.ts';
 import { isFailed } from './verdict.ts';
 import { groupOf } from './state.ts';
-import { isFinished, ourVolumes, takenFrom } from './volumes.ts';
+import { isFinished, ourVolumes, podsOn, takenFrom } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
-/** Who may be part of the episode: who could be, and who was when it began. */
-function partakers({ members }: Episode, candidates: readonly PodView[]): readonly PodView[] {
+/**
+ * Who may be part of the episode: who could be, who was when it began, and who was part of one
+ * before it whose record somebody took away when the pod had lost a volume already.
+ */
+function partakers(
+  { members, situation: { state, nodeName } }: Episode,
+  candidates: readonly PodView[],
+): readonly PodView[] {
   const known = new Set(candidates.map(({ uid }) => uid));
-  const others = members.filter(({ pod }) => !isFinished(pod) && !known.has(pod.uid));
-  return [...candidates, ...others.map(({ pod }) => pod)];
+  const begun = new Set(members.map(({ pod }) => pod.uid));
+  const others = podsOn(state, nodeName).filter(
+    (pod) => !known.has(pod.uid) && (begun.has(pod.uid) || isHalfMoved(state, pod)),
+  );
+  return [...candidates, ...others.filter((pod) => !isFinished(pod))];
 }
 
 /** A replacement that is put on the fenced node joins once, of each that there was at first. */
-function hasJoinedAgain({ memory }: Episode, pod: PodView): boolean {
+function hasJoinedAgain({ memory, situation }: Episode, pod: PodView): boolean {
+  if (isHalfMoved(situation.state, pod)) return false;
   const joined = memory.joined.get(groupOf(pod));
   return joined !== undefined && joined.later.size >= Math.max(1, joined.first.size);
 }
@@ -36,7 +47,7 @@ export function join(
   const { situation, record, heartbeat, members } = episode;
   const { state, nodeName } = situation;
   const all = partakers(episode, candidates);
-  const taken = new Set(all.filter((pod) => hasLost(episode, pod)).map(({ uid }) => uid));
+  const taken = new Set(all.filter((pod) => hasLostVolume(state, pod)).map(({ uid }) => uid));
   const { pods, holds } = movable(situation, all, taken);
   const held = new Map(holds);
   const known = new Set(members.map(({ pod }) => pod.uid));

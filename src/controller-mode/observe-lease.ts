@@ -136,6 +136,15 @@ export function observeHeartbeatGone(state: State, seen: SeenLease, now: Instant
   observeRecord(memoryOf(state, node), undefined, now);
 }
 
+/**
+ * Deleted together with its Node, of which another watch tells, or by a person; a kubelet that lives
+ * makes it again at its next renewal (component-helpers, apimachinery/lease).
+ */
+export function observeKubeletGone(state: State, { view }: SeenLease, now: Instant): void {
+  const isKnown = state.nodes.has(view.name) || state.csinodes.has(view.name);
+  if (isKnown) memoryOf(state, view.name).kubeletGoneAt = now;
+}
+
 function observeRecord(memory: NodeMemory, record: FenceRecord | undefined, now: Instant): void {
   const epoch = record?.epoch ?? '';
   const phase = record?.phase ?? '';

@@ -16,7 +16,12 @@ import {
 } from './indices.ts';
 import { observeKubeletWords } from './kubelet-words.ts';
 import { observeEnding } from './observe-ending.ts';
-import { observeHeartbeatGone, observeLeadership, observeLease } from './observe-lease.ts';
+import {
+  observeHeartbeatGone,
+  observeKubeletGone,
+  observeLeadership,
+  observeLease,
+} from './observe-lease.ts';
 import { observeSettled } from './observe-settled.ts';
 import { ownOutOfService } from './out-of-service.ts';
 import { type State, memoryOf } from './state.ts';
@@ -159,6 +164,7 @@ function remove(
     if (seen === undefined || (uid !== undefined && seen.view.uid !== uid)) return;
     state[source].delete(key);
     if (source === 'heartbeats') observeHeartbeatGone(state, seen, now);
+    else observeKubeletGone(state, seen, now);
     return;
   }
   const known = collection(state, source).get(key);

@@ -55,6 +55,8 @@ export interface NodeMemory {
   /** Earlier boot ids of the heartbeat; one that comes back means two machines of one name. */
   readonly pastBootIds: Set<string>;
   bootId: string;
+  /** When its kubelet's Lease was deleted: that is not when the kubelet fell silent. */
+  kubeletGoneAt: Instant;
   duplicateSeenAt: Instant | undefined;
   driverBadSince: Instant | undefined;
   /** Since when its agent has been heard without a gap: what it says after one may be old. */
@@ -212,6 +214,7 @@ export function memoryOf(state: State, node: string): NodeMemory {
       kubeletKey: `kube-node-lease/${node}`,
       pastBootIds: new Set(),
       bootId: '',
+      kubeletGoneAt: 0,
       duplicateSeenAt: undefined,
       driverBadSince: undefined,
       heardSince: 0,

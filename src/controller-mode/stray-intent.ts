@@ -3,20 +3,23 @@ import { intentAnnotation } from '../shared/names.ts';
 import { type FenceRecord, decodePodIntent } from '../shared/record.ts';
 import { action } from './actions.ts';
 import { heartbeatTarget } from './begin.ts';
+import { isHalfMoved } from './half-moved.ts';
 import type { State } from './state.ts';
 import type { Wanted } from './wanted.ts';
 
-/** Pods that carry an intent of our driver for an episode of this node. */
+/** Pods whose intent for this node must be taken off before the record of its episode goes. */
 export function podsMarkedFor(state: State, nodeName: string): readonly PodView[] {
   const key = intentAnnotation(state.policy.driver);
   return [...state.markedPods.values()].filter(
-    (pod) => decodePodIntent(pod.annotations[key])?.node === nodeName,
+    (pod) => decodePodIntent(pod.annotations[key])?.node === nodeName && !isHalfMoved(state, pod),
   );
 }
 
 /**
  * Takes intents off pods whose episode was released, or is gone. Also long after: a pod that was
- * marked while our watch of pods lagged shows its intent only when the record is gone already.
+ * marked while our watch of pods lagged shows its intent only when the record is gone already. Not
+ * off one that has lost a volume under it: the next episode takes that over (`partakers`), and may
+ * have nothing else to know it by.
  */
 export function unmarkStrayPods(
   state: State,
@@ -28,6 +31,7 @@ export function unmarkStrayPods(
     if (intent === undefined) continue;
     const record = records.get(intent.node);
     if (record?.epoch === intent.epoch && record.phase !== 'Released') continue;
+    if (isHalfMoved(state, pod)) continue;
     const { namespace, name, uid } = pod;
     const heartbeat = heartbeatTarget(state, intent.node);
     const { node, epoch } = intent;

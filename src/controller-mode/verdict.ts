@@ -95,6 +95,7 @@ export function verdictOf(
 
 function evidenceOf(state: State, nodeName: string, now: Instant): Evidence {
   const memory = memoryOf(state, nodeName);
+  const { heartbeats, kubeletLeases } = state.sources;
   const agent = state.heartbeats.get(memory.heartbeatKey);
   const kubelet = state.kubeletLeases.get(memory.kubeletKey);
   const leaseMs = kubelet?.view.durationMs || defaultLeaseDurationMs;
@@ -102,8 +103,8 @@ function evidenceOf(state: State, nodeName: string, now: Instant): Evidence {
     now,
     agent,
     kubelet,
-    agentSilentSince: since(agent, state.sources.heartbeats.freshSince),
-    kubeletSilentSince: since(kubelet, state.sources.kubeletLeases.freshSince),
+    agentSilentSince: since(agent, heartbeats.freshSince),
+    kubeletSilentSince: since(kubelet, Math.max(kubeletLeases.freshSince, memory.kubeletGoneAt)),
     beatMs: state.policy.heartbeatIntervalMs,
     renewMs: leaseMs / renewalsPerLease,
     report: agent?.report,

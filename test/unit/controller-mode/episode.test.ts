@@ -245,7 +245,9 @@ describe('what stands without a record', () => {
     world.untaint('n1');
     expect(world.wanted('UndoHold')).toEqual([]);
     world.back('n1');
-    expect(world.steps()).toEqual(['UndoHold va-web-0-n1', 'UnmarkPod default/web-0']);
+    expect(world.steps()).toEqual(['UndoHold va-web-0-n1']);
+    world.stage('web-0', 'n1', 'free');
+    expect(world.steps()).toEqual(['UnmarkPod default/web-0']);
   });
 });
 

@@ -1,0 +1,50 @@
+import { describe, expect, it } from '@jest/globals';
+import { World } from './world.ts';
+
+const kubeletLostAfterMs = 30_000;
+
+/** The kubelet of n1 renewed 10 s ago, its agent calls it dead, and its Lease is deleted. */
+function withoutLease(): { readonly world: World; readonly goneAt: number } {
+  const world = World.healthy();
+  world.renew('n1');
+  world.silent('n1', 'kubelet').pass(10_000);
+  const lease = world.state.kubeletLeases.get('kube-node-lease/n1')?.view;
+  if (lease === undefined) throw new Error('the kubelet has no Lease');
+  world.remove(lease, 'kubeletLeases');
+  world.beat('n1', { kubelet: 'dead' });
+  return { world, goneAt: world.now };
+}
+
+describe('a kubelet whose Lease is deleted', () => {
+  it('is not silent for longer than that, whatever our view is good for', () => {
+    const { world, goneAt } = withoutLease();
+    expect(world.verdict('n1').kind).toBe('Alive');
+    world.pass(kubeletLostAfterMs - 1_000);
+    expect(world.verdict('n1').kind).toBe('Suspect');
+    world.pass(1_000);
+    expect(world.verdict('n1')).toMatchObject({ kind: 'KubeletDead', since: goneAt });
+  });
+
+  it('has fallen silent anew when it has made another one', () => {
+    const { world } = withoutLease();
+    world.pass(20_000);
+    const [lease] = world.state.kubeletLeases.values();
+    if (lease === undefined) throw new Error('no kubelet has a Lease');
+    const { resourceVersion, ...view } = lease.view;
+    world.put({ ...view, resourceVersion, name: 'n1', uid: 'uid-of-the-next' }, 'kubeletLeases');
+    world.pass(kubeletLostAfterMs - 1_000);
+    expect(world.verdict('n1').kind).toBe('Suspect');
+  });
+
+  it('leaves nothing behind when its Node went before', () => {
+    const { world } = withoutLease();
+    world.renew('n2');
+    const { nodes, csinodes, kubeletLeases, memory } = world.state;
+    for (const object of [nodes.get('n2'), csinodes.get('n2')]) {
+      if (object !== undefined) world.remove(object);
+    }
+    const lease = kubeletLeases.get('kube-node-lease/n2')?.view;
+    if (lease !== undefined) world.remove(lease, 'kubeletLeases');
+    expect(memory.has('n2')).toBe(false);
+  });
+});
