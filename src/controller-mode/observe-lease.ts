@@ -137,8 +137,8 @@ export function observeHeartbeatGone(state: State, seen: SeenLease, now: Instant
 }
 
 /**
- * Deleted together with its Node, of which another watch tells, or by a person; a kubelet that lives
- * makes it again at its next renewal (component-helpers, apimachinery/lease).
+ * Deleted together with its Node, of which another watch tells, or by a person; a kubelet that
+ * lives makes it again at its next renewal (component-helpers, apimachinery/lease).
  */
 export function observeKubeletGone(state: State, { view }: SeenLease, now: Instant): void {
   const isKnown = state.nodes.has(view.name) || state.csinodes.has(view.name);

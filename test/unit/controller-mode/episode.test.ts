@@ -246,8 +246,6 @@ describe('what stands without a record', () => {
     expect(world.wanted('UndoHold')).toEqual([]);
     world.back('n1');
     expect(world.steps()).toEqual(['UndoHold va-web-0-n1']);
-    world.stage('web-0', 'n1', 'free');
-    expect(world.steps()).toEqual(['UnmarkPod default/web-0']);
   });
 });
 
