@@ -7,7 +7,7 @@ import { releaseAnnotation } from '../../src/shared/names.ts';
 import { isDeleting } from '../model/conditions.ts';
 import { type CsiVolume, csiVolumeOfPv, csiVolumesOf } from '../model/csi-volumes.ts';
 import type { Pod } from '../model/objects.ts';
-import { recordOf } from './conduct.ts';
+import { recordOf } from './fence-records.ts';
 import type { Instance, World } from './world.ts';
 
 /** Comes for the first time after so long, and then every other time as soon again. */

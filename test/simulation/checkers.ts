@@ -13,14 +13,15 @@ import {
   outOfServiceValue,
   storageCondition,
 } from '../../src/shared/names.ts';
-import type { StoreEvent } from '../model/event-log.ts';
-import type { AnyObject, Lease, VolumeAttachment } from '../model/objects.ts';
+import type { AnyObject, VolumeAttachment } from '../model/objects.ts';
 import { type CsiVolume, csiVolumeOfPv, csiVolumesOf } from '../model/csi-volumes.ts';
-import { keyOf } from '../model/stored-object.ts';
-import type { FenceRecord } from '../../src/shared/record.ts';
-import { misdeeds, recordIn, recordOf } from './conduct.ts';
-import { objection } from './oracle.ts';
+import { misdeeds } from './conduct.ts';
+import { recordOf } from './fence-records.ts';
+import { hastyBeginnings } from './haste.ts';
+import { LeaseHistory } from './lease-history.ts';
+import { objection, releaseObjection } from './oracle.ts';
 import { die, goOn, type Interruption } from './interruption.ts';
+import { Repetitions } from './repetitions.ts';
 import type { Replica, Running, Witness } from './replica.ts';
 import type { KubernetesReply } from './requests.ts';
 import type { Instance, World } from './world.ts';
@@ -35,19 +36,11 @@ const attemptMs = 15_000;
 /** How long our out-of-service taint may stand, with what it takes to see and to remove it. */
 const outOfServiceMs = 5_000 + 6_000;
 
-/**
- * Back-offs double from 100 ms on, so that there are seven attempts in ten seconds; what is not
- * wanted for a moment in between starts again with the first.
- */
-const repetitionMs = 10_000;
-const mostRepetitions = 20;
-/** A storage that does not answer is given a pause (confirm.ts), and a new process may not know it. */
-const mostQuestions = 5;
-
 export class Checkers {
   readonly violations: string[] = [];
   readonly writers: Writers;
   readonly witness: Witness;
+  readonly leases: LeaseHistory;
   /** Requests that changed something or tried to, so far. */
   writes = 0;
   episodes = 0;
@@ -58,12 +51,10 @@ export class Checkers {
   killAt: Interruption | undefined;
   readonly #world: World;
   readonly #bornAt = new Map<string, number>();
-  readonly #renewedAt = new Map<string, number>();
   readonly #kubeletReadAt = new WeakMap<Action, number>();
   readonly #records = new Map<string, { text: string; since: number }>();
   readonly #ableSince = new Map<Replica, number>();
-  readonly #removedRecords = new Map<string, { record: FenceRecord; at: number }>();
-  readonly #starts = new Map<string, number[]>();
+  readonly #repetitions = new Repetitions();
   /** By replica and node: when it last began anything there. */
   readonly #begunAt = new Map<string, number>();
   readonly #outOfServiceSince = new Map<string, number>();
@@ -85,40 +76,33 @@ export class Checkers {
       },
       fail: (what) => this.fail(what),
     });
-    store.subscribe((event) => this.#observe(event));
+    this.leases = new LeaseHistory(world);
+    store.subscribe(({ type, object }) => {
+      if (type === 'ADDED') this.#bornAt.set(object.metadata.uid, world.now);
+    });
     this.witness = {
       begun: (replica, action) => {
-        this.#countStart(replica, action);
+        this.#failIf(this.#repetitions.begun(replica, action, world.now));
         this.#begunAt.set(`${replica.party} ${action.node}`, world.now);
         const why = objection(replica, action);
         if (why !== undefined) this.fail(`S3 ${why}`);
+        const unclean = releaseObjection(replica, action);
+        if (unclean !== undefined) this.fail(`S8 ${unclean}`);
+        for (const one of hastyBeginnings(world, replica, action)) this.fail(one);
       },
       around: (replica, running, execute) => this.#around(replica, running, execute),
       settled: (replica, action, outcome) => {
         const word = outcome.kind === 'Done' ? 'done' : `${outcome.kind} ${outcome.code}`;
         world.trace(`    ${nameOf(replica)}: ${action.kind} ${action.node} ${word}`);
+        if (outcome.kind === 'Done') {
+          this.#failIf(this.#repetitions.done(replica, action, world.now));
+        }
       },
     };
   }
 
   ageOf(uid: string): number {
     return this.#world.now - (this.#bornAt.get(uid) ?? 0);
-  }
-
-  /**
-   * The record that stands, and one that a person has just taken away: between the look at it and
-   * what follows another one may have been begun.
-   */
-  recentRecords(driver: string, node: string): readonly FenceRecord[] {
-    const standing = recordOf(this.#world, driver, node);
-    const removed = this.#removedRecords.get(heartbeatLease(driver, node));
-    const recent = removed !== undefined && this.#world.now - removed.at < 15_000;
-    return [standing, recent ? removed.record : undefined].filter((one) => one !== undefined);
-  }
-
-  /** When this Lease was renewed last, by whoever it belongs to. */
-  renewedAt(key: string): number | undefined {
-    return this.#renewedAt.get(key);
   }
 
   /** After every step; what takes long to go wrong is looked at once a second. */
@@ -139,33 +123,13 @@ export class Checkers {
     return [...this.#missingPods(), ...this.#leftOvers()];
   }
 
+  #failIf(what: string | undefined): void {
+    if (what !== undefined) this.fail(what);
+  }
+
   fail(what: string): void {
     if (!this.violations.includes(what)) this.violations.push(what);
     this.#world.trace(`!! ${what}`);
-  }
-
-  /** L3: what is done or has failed is not begun again and again without a pause. */
-  #countStart({ party }: Replica, { key, kind, node }: Action): void {
-    const { now } = this.#world;
-    const full = `${party} ${key}`;
-    const recent = (this.#starts.get(full) ?? []).filter((at) => now - at < repetitionMs);
-    recent.push(now);
-    this.#starts.set(full, recent);
-    if (recent.length > (kind === 'ConfirmHealth' ? mostQuestions : mostRepetitions)) {
-      this.fail(`L3 ${kind} ${node} was begun ${recent.length} times in ${repetitionMs} ms`);
-    }
-  }
-
-  #observe({ type, object, old, resource }: StoreEvent): void {
-    const { now } = this.#world;
-    if (type === 'ADDED') this.#bornAt.set(object.metadata.uid, now);
-    if (resource !== 'leases') return;
-    const record = type === 'DELETED' ? recordIn(old as Lease | undefined) : undefined;
-    if (record !== undefined) this.#removedRecords.set(object.metadata.name, { record, at: now });
-    if (type === 'DELETED') return;
-    const [is, was] = [(object as Lease).spec, (old as Lease | undefined)?.spec];
-    if (is?.renewTime === undefined || is.renewTime === was?.renewTime) return;
-    this.#renewedAt.set(keyOf(object.metadata.namespace, object.metadata.name), now);
   }
 
   #around(

@@ -5,23 +5,22 @@
 import type { Action } from '../../src/controller-mode/actions.ts';
 import type { KubernetesEffect } from '../../src/shared/effect.ts';
 import {
-  domain,
-  fenceAnnotation,
   fencedTaint,
   heartbeatLease,
   holdFinalizer,
   intentAnnotation,
   outOfServiceTaint,
   outOfServiceValue,
-  releaseAnnotation,
   storageCondition,
   switchConfigMap,
   unavailableTaint,
 } from '../../src/shared/names.ts';
-import { decodeFenceRecord, decodePodIntent, type FenceRecord } from '../../src/shared/record.ts';
-import { isDeleting, isFinished } from '../model/conditions.ts';
+import { decodePodIntent } from '../../src/shared/record.ts';
+import { isFinished } from '../model/conditions.ts';
 import { csiVolumesOf } from '../model/csi-volumes.ts';
-import type { AnyObject, Lease, Node, Pod, VolumeAttachment } from '../model/objects.ts';
+import type { AnyObject, Node, Pod, VolumeAttachment } from '../model/objects.ts';
+import { recordIn, recordOf } from './fence-records.ts';
+import { recordMisdeeds } from './record-conduct.ts';
 import type { Replica } from './replica.ts';
 import type { World } from './world.ts';
 
@@ -57,7 +56,7 @@ export function misdeeds(world: World, deed: Deed): readonly string[] {
     case 'nodes':
       return [...found, ...taintMisdeeds(deed), ...conditionMisdeeds(deed)];
     case 'leases':
-      return [...found, ...recordMisdeeds(world, deed)];
+      return [...found, ...begun(world, deed), ...recordMisdeeds(world, deed)];
     default:
       return found;
   }
@@ -91,7 +90,7 @@ function podMisdeeds(world: World, { replica, action, effect, before }: Deed): r
   if (intent?.uid !== pod.metadata.uid || intent.epoch !== action.epoch) {
     found.push(`S5 evicted ${name} without its intent`);
   }
-  const records = world.checkers.recentRecords(driver, pod.spec.nodeName ?? '');
+  const records = world.checkers.leases.recentRecords(driver, pod.spec.nodeName ?? '');
   const recorded = records.some(({ epoch }) => epoch === action.epoch);
   if (!recorded) found.push(`S5 evicted ${name} without a record`);
   const machine = world.machine(pod.spec.nodeName ?? '');
@@ -118,7 +117,7 @@ function attachmentMisdeeds(world: World, { replica, action, ...deed }: Deed): r
   }
   const held = before.metadata.finalizers?.includes(holdFinalizer) === true;
   if (deed.effect.verb === 'delete') {
-    const records = world.checkers.recentRecords(replica.options.policy.driver, node);
+    const records = world.checkers.leases.recentRecords(replica.options.policy.driver, node);
     const isRecorded = records.some(
       ({ phase, volumes }) =>
         (phase === 'Intent' || phase === 'Fenced') && volumes.some((volume) => volume.pv === pv),
@@ -168,36 +167,11 @@ function conditionMisdeeds({ replica, before, after }: Deed): readonly string[] 
   return was === is ? [] : [`S7 changed conditions of others on ${after?.metadata.name}`];
 }
 
-function recordMisdeeds(world: World, deed: Deed): readonly string[] {
-  const { action, before, after, replica } = deed;
-  const { driver } = replica.options.policy;
-  const found: string[] = [];
-  const foreign = (lease: AnyObject | undefined): string => {
-    const { metadata, spec } = (lease ?? {}) as Partial<Lease>;
-    const annotations = { ...metadata?.annotations, [fenceAnnotation]: undefined };
-    return JSON.stringify([spec?.holderIdentity, spec?.renewTime, annotations]);
-  };
-  if (before !== undefined && foreign(before) !== foreign(after)) {
-    found.push(`S7 changed what the agent of ${action.node} has written`);
-  }
-  const was = recordIn(before);
-  const is = recordIn(after);
-  if (action.kind === 'BeginEpisode' && is !== undefined) found.push(...begun(world, deed));
-  const ends = is?.phase === 'Released' && was !== undefined && was.phase !== 'Released';
-  if (ends && was.phase === 'Intent') found.push(...withdrawn(world, driver, action.node, was));
-  if (ends && was.phase !== 'Intent') found.push(...released(world, driver, action.node, was));
-  if (was !== undefined && is === undefined) {
-    const node = world.store.find('nodes', action.node);
-    const tainted = node?.spec?.taints?.some(({ key }) => key === fencedTaint(driver)) === true;
-    if (tainted) found.push(`S6 forgot the record of ${action.node}, which is still tainted`);
-    if (was.phase !== 'Released') found.push(`S6 removed a record that was ${was.phase}`);
-  }
-  return found;
-}
-
 /** S2: nobody is failed over who was alive. */
-function begun(world: World, { replica, action, before, kubeletReadAt }: Deed): readonly string[] {
+function begun(world: World, deed: Deed): readonly string[] {
+  const { replica, action, before, after, kubeletReadAt } = deed;
   if (action.kind !== 'BeginEpisode' || action.adopts !== undefined) return [];
+  if (recordIn(after) === undefined) return [];
   const { driver, lostAfterMs } = replica.options.policy;
   const { node, reason } = action;
   const found: string[] = [];
@@ -205,12 +179,12 @@ function begun(world: World, { replica, action, before, kubeletReadAt }: Deed): 
   if (recordIn(before) !== undefined) found.push(`S5 wrote over the record of ${node}`);
   const { now, checkers } = world;
   const fast = Math.max(1, replica.clock.rate);
-  const beat = checkers.renewedAt(`default/${heartbeatLease(driver, node)}`);
+  const beat = checkers.leases.renewedAt(`default/${heartbeatLease(driver, node)}`);
   const quietMs = lostAfterMs / fast;
   if (reason.startsWith('Lost') && beat !== undefined && now - beat < quietMs - 100) {
     found.push(`S2 ${node} is Lost, and its agent renewed ${now - beat} ms ago`);
   }
-  const kubelet = checkers.renewedAt(`kube-node-lease/${node}`);
+  const kubelet = checkers.leases.renewedAt(`kube-node-lease/${node}`);
   const lives = reason.startsWith('Gone') || reason.startsWith('StorageLost');
   const silentMs = (reason.startsWith('Lost') ? 15_000 : 30_000) / fast;
   const readAt = kubeletReadAt ?? now;
@@ -239,8 +213,8 @@ function storm(world: World, driver: string, node: string): readonly string[] {
   });
   const bound = Math.max(1, Math.round(world.machines.length * 0.3));
   const silent = world.machines.filter(({ name }) => {
-    const renewedAt = checkers.renewedAt(`default/${heartbeatLease(driver, name)}`);
-    const kubeletAt = checkers.renewedAt(`kube-node-lease/${name}`) ?? 0;
+    const renewedAt = checkers.leases.renewedAt(`default/${heartbeatLease(driver, name)}`);
+    const kubeletAt = checkers.leases.renewedAt(`kube-node-lease/${name}`) ?? 0;
     const inEpisode = name === node || others.some((other) => other.name === name);
     const exists = world.store.find('nodes', name) !== undefined;
     const known = exists && renewedAt !== undefined && carries(world, driver, name);
@@ -297,66 +271,4 @@ function storageLost(
     found.push(`S4 ${node} is StorageLost, and so are ${troubled.length} nodes`);
   }
   return found;
-}
-
-/** S6: an intent is taken back only while no volume has been taken away. */
-function withdrawn(
-  world: World,
-  driver: string,
-  node: string,
-  record: FenceRecord,
-): readonly string[] {
-  const taken = world.store
-    .all('volumeattachments')
-    .find(
-      (attachment) =>
-        attachment.spec.attacher === driver &&
-        attachment.spec.nodeName === node &&
-        isDeleting(attachment) &&
-        attachment.metadata.finalizers?.includes(holdFinalizer) === true &&
-        record.volumes.some(({ pv }) => pv === attachment.spec.source.persistentVolumeName),
-    );
-  const pv = taken?.spec.source.persistentVolumeName;
-  return taken === undefined ? [] : [`S6 withdrew the episode of ${node}, which has lost ${pv}`];
-}
-
-/** S8: nothing of the fenced volumes is left, neither a mount nor a writer. */
-function released(
-  world: World,
-  driver: string,
-  nodeName: string,
-  record: FenceRecord,
-): readonly string[] {
-  const node = world.store.find('nodes', nodeName);
-  const machine = world.machine(nodeName);
-  if (node === undefined || machine === undefined || !machine.isOn) return [];
-  if (node.metadata.annotations?.[releaseAnnotation] === record.epoch) return [];
-  const fenced = new Set(record.volumes.map(({ handle }) => handle));
-  const { published, staged } = machine.machine.machine;
-  const uses = (uid: string): boolean =>
-    world.store.all('pods').some(({ metadata, spec }) => {
-      return metadata.uid === uid && spec.nodeName === nodeName;
-    });
-  const isFenced = (one: { driver: string; handle: string }): boolean =>
-    one.driver === driver && (fenced.size === 0 || fenced.has(one.handle));
-  const left = published.find((one) => isFenced(one) && !uses(one.podUid));
-  if (left !== undefined) return [`S8 released ${nodeName}, which has ${left.handle} mounted`];
-  const kept = staged.find((one) => {
-    const used = published.some(({ handle }) => handle === one.handle);
-    return isFenced(one) && !used;
-  });
-  return kept === undefined ? [] : [`S8 released ${nodeName}, which has ${kept.handle} staged`];
-}
-
-export function recordOf(world: World, driver: string, node: string): FenceRecord | undefined {
-  return recordIn(world.store.find('leases', heartbeatLease(driver, node), 'default'));
-}
-
-export function recordIn(lease: AnyObject | undefined): FenceRecord | undefined {
-  return decodeFenceRecord(lease?.metadata.annotations?.[fenceAnnotation]);
-}
-
-/** Any mark of ours on an object: taints, holds, intents. */
-export function isOurs(word: string): boolean {
-  return word.includes(domain);
 }

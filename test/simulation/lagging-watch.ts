@@ -102,6 +102,7 @@ export class LaggingWatch {
   #version = -1;
   #synced = false;
   #nextAt = 0;
+  #heardAt = 0;
   #bookmarkAt = 0;
   #stalledUntil = 0;
   #cutSince: number | undefined;
@@ -132,6 +133,16 @@ export class LaggingWatch {
     this.#options.post({ kind: 'WatchLost', source: this.source, reason: 'simulated' });
   }
 
+  /** It is broken, and whoever listens was told so. */
+  get isBroken(): boolean {
+    return this.#brokenUntil !== undefined;
+  }
+
+  /** When it brought anything at all. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
   heal(): void {
     this.#stalledUntil = 0;
   }
@@ -150,6 +161,7 @@ export class LaggingWatch {
     if (this.#brokenUntil !== undefined) {
       if (now < this.#brokenUntil) return;
       this.#brokenUntil = undefined;
+      this.#heardAt = now;
       if (this.#options.prng.chance(0.5)) this.#synced = false;
       else this.#options.post({ kind: 'WatchResumed', source: this.source });
     }
@@ -195,6 +207,7 @@ export class LaggingWatch {
     this.#seen = api.store.resourceVersion;
     this.#synced = true;
     this.#bookmarkAt = now + bookmarkMs;
+    this.#heardAt = now;
     const objects = items.map((object) => viewOf(api.views, object, project));
     post({ kind: 'Replaced', source: this.source, objects });
   }
@@ -211,11 +224,14 @@ export class LaggingWatch {
         this.#synced = false;
         return;
       }
-      for (const event of answer.events) this.#pass(event.type, event.object);
+      for (const event of answer.events) {
+        if (this.#pass(event.type, event.object)) this.#heardAt = now;
+      }
       this.#seen = answer.events.at(-1)?.rv ?? this.#seen;
     }
     if (now < this.#bookmarkAt) return;
     this.#bookmarkAt = now + bookmarkMs;
+    this.#heardAt = now;
     post({ kind: 'WatchAlive', source: this.source });
   }
 
@@ -225,18 +241,19 @@ export class LaggingWatch {
     this.#nextAt = now + (prng.chance(0.2) ? prng.between(100, lagMs) : 100);
   }
 
-  #pass(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: AnyObject): void {
+  #pass(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: AnyObject): boolean {
     const { api, driver, post } = this.#options;
     const { project, wants } = this.#watched;
-    if (wants !== undefined && !wants(object, driver)) return;
+    if (wants !== undefined && !wants(object, driver)) return false;
     const { source } = this;
     if (type === 'DELETED') {
       const { namespace = '', name, uid } = object.metadata;
       this.delivered.delete(sortKey(object));
       post({ kind: 'Removed', source, namespace, name, uid });
-      return;
+      return true;
     }
     this.delivered.set(sortKey(object), object);
     post({ kind: 'Upserted', source, object: viewOf(api.views, object, project) });
+    return true;
   }
 }

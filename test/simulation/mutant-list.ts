@@ -80,11 +80,19 @@ const withoutGuards: readonly Mutant[] = [
     'if (tolerates(pod.tolerations, taint)) {',
     'if (pod.mirror && tolerates(pod.tolerations, taint)) {',
   ),
-  guards(
-    'guard not-movable lets pinned pods go',
-    'if (terms === undefined) return false;',
-    'if (terms === undefined || nodeName !== "") return false;',
-  ),
+  {
+    ...guards(
+      'guard not-movable lets pinned pods go',
+      'if (terms === undefined) return false;',
+      'if (terms === undefined || nodeName !== "") return false;',
+    ),
+    // Nothing else could take such a volume, which holds the pod as well (last-place).
+    also: {
+      file: 'src/controller-mode/guards.ts',
+      anchor: 'usable && hasDriver && fits(pod, node, affinities)',
+      replacement: 'usable && hasDriver && fits(pod, node, affinities.slice(0, 0))',
+    },
+  },
   guards(
     'guard node-id-changed off',
     "'node-id-changed': nodeIdChanged,",

@@ -7,17 +7,21 @@ import {
   fencedTaint,
   holdFinalizer,
   intentAnnotation,
+  nodeIdAnnotation,
   outOfServiceTaint,
   pausedAnnotation,
   policyAnnotation,
+  releaseAnnotation,
   switchConfigMap,
 } from '../../src/shared/names.ts';
 import { decodePodIntent } from '../../src/shared/record.ts';
-import { isDeleting, isFinished } from '../model/conditions.ts';
+import { uniqueVolumeName } from '../../src/shared/model.ts';
+import { conditionStatus, isDeleting, isFinished } from '../model/conditions.ts';
 import { toleratesAll } from '../model/node-fit.ts';
 import type {
   AnyObject,
   ConfigMap,
+  CsiNode,
   Node,
   PersistentVolume,
   PersistentVolumeClaim,
@@ -34,7 +38,8 @@ export function objection(replica: Replica, action: Action): string | undefined 
     case 'MarkPod': {
       const pod = view.pod(action.pod.namespace, action.pod.name);
       if (pod === undefined || pod.metadata.uid !== action.pod.uid) return undefined;
-      return view.hasLost(pod) ? undefined : named('marked', pod, view.forbids(pod));
+      if (view.hasLost(pod)) return undefined;
+      return named('marked', pod, view.forbids(pod) ?? view.otherNodeId(pod));
     }
     case 'Hold':
       return holdObjection(view, action.attachment.name);
@@ -51,6 +56,28 @@ export function objection(replica: Replica, action: Action): string | undefined 
     default:
       return undefined;
   }
+}
+
+/** S8: why this node should not be given back yet, by what it and its kubelet say. */
+export function releaseObjection(replica: Replica, action: Action): string | undefined {
+  if (action.kind !== 'UpdateRecord' || action.from.phase !== 'Moved') return undefined;
+  if (action.record.phase !== 'Released') return undefined;
+  const { driver } = replica.options.policy;
+  const { volumes, epoch } = action.record;
+  const attachment = new View(replica).attachments().find(({ spec }) => {
+    const listed = volumes.some(({ pv }) => pv === spec.source.persistentVolumeName);
+    return spec.nodeName === action.node && listed;
+  });
+  const pv = attachment?.spec.source.persistentVolumeName;
+  if (pv !== undefined) return `released ${action.node}, which ${pv} is attached to`;
+  const node = replica.delivered('nodes').get(action.node) as Node | undefined;
+  if (node === undefined || node.metadata.annotations?.[releaseAnnotation] === epoch)
+    return undefined;
+  const ready = conditionStatus(node, 'Ready');
+  if (ready !== 'True') return `released ${action.node}, whose Ready condition is ${ready}`;
+  const names = new Set(volumes.map(({ handle }) => uniqueVolumeName(driver, handle)));
+  const used = node.status?.volumesInUse?.find((name) => names.has(name));
+  return used && `released ${action.node}, whose kubelet has ${used} in use`;
 }
 
 function named(what: string, pod: Pod, why: string | undefined): string | undefined {
@@ -162,6 +189,21 @@ class View {
     const taint = { key: fencedTaint(this.#driver), effect: 'NoSchedule' };
     if (toleratesAll(pod.spec.tolerations ?? [], [taint])) return 'it tolerates our taint';
     return this.#volumesForbid(pod) ?? this.pauses(pod);
+  }
+
+  /** The attacher would take the volume from the id that the node goes by now. */
+  otherNodeId(pod: Pod): string | undefined {
+    const csinode = this.#replica.delivered('csinodes').get(pod.spec.nodeName ?? '');
+    const { drivers = [] } = (csinode as CsiNode | undefined)?.spec ?? {};
+    const current = drivers.find(({ name }) => name === this.#driver)?.nodeID;
+    if (current === undefined) return undefined;
+    const volumes = new Set(this.#volumesOf(pod).map(({ metadata }) => metadata.name));
+    const other = this.attachments().some(({ metadata, spec }) => {
+      const published = metadata.annotations?.[nodeIdAnnotation] ?? current;
+      const own = spec.nodeName === pod.spec.nodeName && spec.attacher === this.#driver;
+      return own && volumes.has(spec.source.persistentVolumeName ?? '') && published !== current;
+    });
+    return other ? 'its volume was published to another id of its node' : undefined;
   }
 
   #volumesForbid(pod: Pod): string | undefined {

@@ -66,6 +66,8 @@ export interface ReplicaOptions {
 
 /** A gap of our own that the product would notice (stall-watch.ts). */
 const stallMs = 2_000;
+/** Two renewals of a living kubelet, with what it takes to notice that they are missing. */
+const deafMs = 20_000 + 1_000;
 /** Decisions are at least this far apart (reconciler.ts). */
 const paceMs = 100;
 
@@ -116,6 +118,15 @@ export class Replica {
     const watch = this.#watches.find((one) => one.source === source);
     if (watch === undefined) throw new Error(`no watch of ${source}`);
     return watch.delivered;
+  }
+
+  /** A watch that it knows to bring nothing: it was told so, or nobody renews for too long. */
+  get deafTo(): SourceName | undefined {
+    const { now } = this.options.timeline;
+    return this.#watches.find(({ source, isBroken, heardAt }) => {
+      const silentMs = (now - heardAt) * this.options.clockRate;
+      return isBroken || (source === 'kubeletLeases' && silentMs > deafMs);
+    })?.source;
   }
 
   /** Everything in memory is gone, and so is every action between two requests. */

@@ -1,7 +1,7 @@
 /** What people and others than us do in scenario files. */
 import type { JsonObject } from '../../src/shared/effect.ts';
 import { heartbeatLease, releaseAnnotation, switchConfigMap } from '../../src/shared/names.ts';
-import { recordOf } from './conduct.ts';
+import { recordOf } from './fence-records.ts';
 import type { Command, Stage } from './stage.ts';
 import type { Words } from './stage-words.ts';
 

@@ -4,7 +4,7 @@ import { verdictOf } from '../../src/controller-mode/verdict.ts';
 import { policyAnnotation } from '../../src/shared/names.ts';
 import type { JsonObject } from '../../src/shared/effect.ts';
 import { isFinished } from '../model/conditions.ts';
-import { recordOf } from './conduct.ts';
+import { recordOf } from './fence-records.ts';
 import {
   type DriverPlan,
   detachedDriver,

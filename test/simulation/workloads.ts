@@ -128,19 +128,28 @@ export function place(store: Store, plans: readonly WorkloadPlan[]): readonly Wo
   });
 }
 
-/** A DaemonSet has no controller in the model; a pod of its kind is all that matters. */
+/** A DaemonSet has no controller in the model: what it would make stands beside it. */
 function createPod(store: Store, plan: WorkloadPlan): void {
-  const { name, kind } = plan;
-  const uid = `daemonset-${name}`;
-  const owner = { apiVersion: 'apps/v1', kind: 'DaemonSet', name, uid, controller: true };
-  const body = template(plan);
-  const metadata = {
-    ...body.metadata,
+  const { metadata, spec } = template(plan);
+  const { name } = plan;
+  const ownerReferences = plan.kind === 'daemon' ? [createDaemonSet(store, plan)] : undefined;
+  const own = {
+    ...metadata,
     name,
     namespace: 'default',
-    ...(kind === 'daemon' ? { ownerReferences: [owner] } : {}),
+    ...(ownerReferences && { ownerReferences }),
   };
-  must(store.create('pods', { metadata, spec: body.spec }));
+  must(store.create('pods', { metadata: own, spec }));
+}
+
+/** Without the object itself the garbage collector would take its pod away at once. */
+function createDaemonSet(store: Store, plan: WorkloadPlan): JsonObject {
+  const { name } = plan;
+  const spec = { selector: { matchLabels: { app: name } }, template: template(plan) };
+  const created = store.create('daemonsets', { metadata: { name, namespace: 'default' }, spec });
+  if (!created.ok) throw new Error(created.message);
+  const { uid } = created.object.metadata;
+  return { apiVersion: 'apps/v1', kind: 'DaemonSet', name, uid, controller: true };
 }
 
 function createOwner(store: Store, plan: WorkloadPlan): void {
