@@ -1,5 +1,6 @@
 /** Many seeds, on all processors. */
 import { Worker } from 'node:worker_threads';
+import type { Reach } from './coverage.ts';
 import type { Run } from './run.ts';
 
 export interface Campaign {
@@ -11,7 +12,12 @@ export interface Campaign {
   readonly seeds?: number;
   readonly seconds?: number;
   readonly firstOnly: boolean;
+  /** Of so many seeds, the first, it is also told which parts of the core they do not reach. */
+  readonly covered: number;
 }
+
+/** What a worker is asked for: to run a seed, or to tell what all of its seeds have reached. */
+export type Order = number | 'reach';
 
 /** What a worker tells of one seed. */
 export type Told = Pick<Run, 'seed' | 'violations' | 'episodes' | 'moves' | 'simulatedMs'> & {
@@ -30,6 +36,8 @@ export interface CampaignResult {
   readonly seconds: number;
   /** Of all processors together. */
   readonly busySeconds: number;
+  /** Undefined: nobody has asked for it. */
+  readonly reach: Reach | undefined;
 }
 
 export async function runCampaign(
@@ -58,9 +66,19 @@ export async function runCampaign(
     const { value } = over ? { value: undefined } : seeds.next();
     return value ?? undefined;
   };
-  await Promise.all(Array.from({ length: workers }, () => work(next, take)));
+  // Taken at once, so that they are the same ones however many workers there are.
+  const first = Array.from({ length: campaign.covered }, next);
+  let reach: Reach | undefined;
+  const works = Array.from({ length: workers }, async (_, index) => {
+    if (index === 0 && first.length > 0) {
+      const nextOfFirst = (): number | undefined => (over ? undefined : first.shift());
+      reach = await work(nextOfFirst, take, 'covered');
+    }
+    await work(next, take);
+  });
+  await Promise.all(works);
   const seconds = (performance.now() - startedAt) / 1000;
-  return { ...sum, faults, seconds, busySeconds: sum.tookMs / 1000 };
+  return { ...sum, faults, seconds, busySeconds: sum.tookMs / 1000, reach };
 }
 
 function* seedsOf(campaign: Campaign, startedAt: number): Generator<number> {
@@ -73,22 +91,34 @@ function* seedsOf(campaign: Campaign, startedAt: number): Generator<number> {
   }
 }
 
-/** One worker, which gets one seed after the other. */
-async function work(next: () => number | undefined, take: (told: Told) => void): Promise<void> {
+/** One worker, which gets one seed after the other; what a covered one reaches it tells at last. */
+async function work(
+  next: () => number | undefined,
+  take: (told: Told) => void,
+  workerData?: 'covered',
+): Promise<Reach | undefined> {
   // A seed makes much that nobody needs for long: with more room less of it is copied about.
   const resourceLimits = { maxYoungGenerationSizeMb: 64 };
-  const worker = new Worker(new URL('worker.ts', import.meta.url), { resourceLimits });
+  const worker = new Worker(new URL('worker.ts', import.meta.url), { resourceLimits, workerData });
   try {
     for (let seed = next(); seed !== undefined; seed = next()) {
-      const told = Promise.withResolvers<Told>();
-      const onError = (error: unknown): void => told.reject(error as Error);
-      worker.once('message', told.resolve);
-      worker.once('error', onError);
-      worker.postMessage(seed, []);
-      take(await told.promise);
-      worker.off('error', onError);
+      take(await answerOf<Told>(worker, seed));
     }
+    return workerData === undefined ? undefined : await answerOf<Reach>(worker, 'reach');
   } finally {
     await worker.terminate();
+  }
+}
+
+async function answerOf<Answer>(worker: Worker, order: Order): Promise<Answer> {
+  const answer = Promise.withResolvers<Answer>();
+  const onError = (error: unknown): void => answer.reject(error as Error);
+  worker.once('message', answer.resolve);
+  worker.once('error', onError);
+  worker.postMessage(order, []);
+  try {
+    return await answer.promise;
+  } finally {
+    worker.off('error', onError);
   }
 }
