@@ -1,0 +1,228 @@
+import { globSync } from 'node:fs';
+import type { Planned } from './tracks.ts';
+
+/** `check` is what runs before each commit; `e2e` needs a real control plane, `real` real machines. */
+export type Plan = 'check' | 'all' | 'e2e' | 'real';
+
+export interface Stage extends Planned {
+  readonly plans: readonly Plan[];
+  /** A command that counts as one test, or where the tests for jest are. */
+  readonly run: { readonly command: readonly string[] } | Tests;
+  /** With a real control plane, which is started for the stage and shared by its tests. */
+  readonly cluster?: true;
+  /** With real machines, in namespaces of its own. */
+  readonly machines?: true;
+  /** How many files of tests run at a time, each with machines of its own; default: one. */
+  readonly beds?: number;
+  /** How many files of tests run at a time; default: one. */
+  readonly workers?: number;
+  /** How long a test may take that says nothing of it; default: what jest grants. */
+  readonly testTimeoutMs?: number;
+  /** What hangs for so long is not slow but stuck; default 15. */
+  readonly timeoutMinutes?: number;
+}
+
+export interface Tests {
+  /** Files and folders. */
+  readonly tests: readonly string[];
+  /** Files there that another stage runs. */
+  readonly but?: readonly string[];
+}
+
+/** Unit tests that start processes and listen to the real clock. */
+const withProcesses = [
+  'test/unit/array/process.test.ts',
+  'test/unit/controller-mode/health-drivers.test.ts',
+  'test/unit/machine',
+  'test/unit/node-mode/health-drivers.test.ts',
+  'test/unit/node-mode/node.test.ts',
+  'test/unit/stage-process.test.ts',
+];
+/** Those that hold the product to a number of seconds. */
+const measured = ['test/e2e/evidence-storage.test.ts', 'test/e2e/power-off.test.ts'];
+/** Measures what is left between us and our own limit of requests: on a computer that is idle. */
+const narrow = ['test/e2e/hundred-pods.test.ts'];
+const measuredOnMachines = ['test/real/power-off.test.ts'];
+/**
+ * Those for which `make test` has no time, what takes longest first; and partition, in which a cut
+ * off machine without csi-failover once stayed Ready for 90 s, which nobody has explained yet.
+ */
+const longOnMachines = ['services', 'standalone', 'stock', 'partition'].map(
+  (name) => `test/real/${name}.test.ts`,
+);
+
+const early: readonly Plan[] = ['check', 'all'];
+const late: readonly Plan[] = ['all'];
+
+/** At the lowest priority a test may wait for all others: it is stuck only after a long time. */
+const patient = { timeoutMinutes: 45, testTimeoutMs: 60_000 } as const;
+
+const bundle = 'bundle';
+const controlPlane = 'build of the control plane';
+const nodes = 'build of control plane and nodes';
+
+/** On each track the order is that of speed: what fails sooner tells sooner. */
+export const stages: readonly Stage[] = [
+  { name: 'types', track: 'work', plans: early, run: { command: ['tsc', '--noEmit'] } },
+  {
+    name: 'lint',
+    track: 'work',
+    plans: early,
+    run: { command: ['oxlint', '--type-aware', 'src', 'test', 'build'] },
+  },
+  { name: 'format', track: 'work', plans: early, run: { command: ['biome', 'ci', '.'] } },
+  // Others wait for it.
+  {
+    name: controlPlane,
+    track: 'work',
+    plans: [...late, 'e2e'],
+    run: { command: ['node', 'test/cluster/build.ts'] },
+    cluster: true,
+    timeoutMinutes: 60,
+  },
+  {
+    name: 'unit and architecture',
+    track: 'work',
+    plans: early,
+    run: { tests: ['test/unit', 'test/architecture.test.ts'], but: withProcesses },
+    workers: 2,
+    ...patient,
+  },
+  {
+    name: nodes,
+    track: 'work',
+    plans: [...late, 'real'],
+    run: { command: ['node', 'test/real/prepare.ts'] },
+    machines: true,
+    timeoutMinutes: 60,
+  },
+  {
+    name: 'simulation',
+    track: 'work',
+    plans: late,
+    // Known ones, until some thousand fresh ones in a row have held (docs/proof.md).
+    run: { command: ['node', 'test/simulation/simulate.ts', '--seeds', '200'] },
+    ...patient,
+  },
+  {
+    name: 'the stories of the simulation',
+    track: 'work',
+    plans: late,
+    run: { command: ['node', 'test/simulation/scenarios.ts'] },
+    ...patient,
+  },
+  {
+    name: 'the leader killed at every request',
+    track: 'work',
+    plans: late,
+    run: { command: ['node', 'test/simulation/simulate.ts', '--leader-kills'] },
+    ...patient,
+  },
+  {
+    name: 'mutants that the simulation must catch',
+    track: 'work',
+    plans: late,
+    run: { command: ['node', 'test/simulation/simulate.ts', '--mutants'] },
+    ...patient,
+  },
+
+  {
+    name: bundle,
+    track: 'model',
+    plans: [...late, 'e2e', 'real'],
+    run: { command: ['node', 'build/bundle.ts'] },
+  },
+  {
+    name: 'unit tests with processes',
+    track: 'model',
+    plans: early,
+    run: { tests: withProcesses },
+  },
+  {
+    name: 'the bundle at work',
+    track: 'model',
+    plans: late,
+    run: { tests: ['test/bundle.test.ts'] },
+  },
+  { name: 'demo', track: 'model', plans: late, run: { command: ['node', 'test/demo/demo.ts'] } },
+  { name: 'contract', track: 'model', plans: late, run: { tests: ['test/contract'] }, workers: 2 },
+  // They wait far more than they work: for silence, for leases that run out, for a release.
+  {
+    name: 'scenarios',
+    track: 'model',
+    plans: late,
+    run: { tests: ['test/scenarios'] },
+    workers: 2,
+  },
+
+  // They wait for Kubernetes' clocks and ours, each with machines, driver and namespace of its own.
+  {
+    name: 'end to end',
+    track: 'real',
+    after: [bundle, controlPlane],
+    plans: [...late, 'e2e'],
+    run: { tests: ['test/e2e'], but: [...measured, ...narrow] },
+    cluster: true,
+    workers: 2,
+    timeoutMinutes: 30,
+  },
+  {
+    name: 'some failures of real machines',
+    track: 'real',
+    after: [bundle, nodes],
+    plans: late,
+    run: { tests: ['test/real'], but: [...measuredOnMachines, ...longOnMachines] },
+    machines: true,
+    beds: 3,
+    timeoutMinutes: 30,
+  },
+  // They wait for Kubernetes' clocks, too.
+  {
+    name: 'on real machines',
+    track: 'real',
+    after: [bundle, nodes],
+    plans: ['real'],
+    run: { tests: [...longOnMachines, 'test/real'], but: measuredOnMachines },
+    machines: true,
+    beds: 3,
+    timeoutMinutes: 60,
+  },
+
+  {
+    name: 'measured end to end',
+    track: 'measured',
+    after: [bundle, controlPlane],
+    plans: [...late, 'e2e'],
+    run: { tests: measured },
+    cluster: true,
+  },
+  {
+    name: 'a hundred pods',
+    track: 'measured',
+    plans: [...late, 'e2e'],
+    run: { tests: narrow },
+    cluster: true,
+  },
+  {
+    name: 'measured on real machines',
+    track: 'measured',
+    plans: ['real'],
+    run: { tests: measuredOnMachines },
+    machines: true,
+  },
+  // After all that used them.
+  {
+    name: 'shipped rights that end to end did not use',
+    track: 'measured',
+    plans: [...late, 'e2e'],
+    run: { command: ['node', 'test/cluster/used-rights.ts'] },
+    cluster: true,
+  },
+];
+
+/** Each once, in the order in which they are named. */
+export function filesOf({ tests, but = [] }: Tests, root: string): readonly string[] {
+  const patterns = tests.map((one) => (one.endsWith('.ts') ? one : `${one}/**/*.test.ts`));
+  const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: root }).sort());
+  return [...new Set(files)].filter((file) => !but.includes(file));
+}

@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import LongestFirst, { longest } from '../longest-first.ts';
+import { stages } from '../stages.ts';
+import { type Planned, type Progress, startable } from '../tracks.ts';
+
+const build: Planned = { name: 'build', track: 'work' };
+const compute: Planned = { name: 'compute', track: 'work' };
+const wait: Planned = { name: 'wait', track: 'model' };
+const use: Planned = { name: 'use', track: 'real', after: ['build'] };
+const measure: Planned = { name: 'measure', track: 'measured' };
+const sum: Planned = { name: 'sum', track: 'measured' };
+const all = [build, compute, wait, use, measure, sum];
+
+/** What may begin when these have ended and those run. */
+function names(ended: readonly Planned[], running: readonly Planned[] = []): readonly string[] {
+  const setOf = (some: readonly Planned[]) => new Set(some.map(({ name }) => name));
+  return startable(all, { ended: setOf(ended), running: setOf(running) }).map(({ name }) => name);
+}
+
+describe('the stages that may begin', () => {
+  it('are the first ones of each track', () => {
+    expect(names([])).toEqual(['build', 'wait']);
+  });
+
+  it('do not run beside another one of their track', () => {
+    expect(names([], [build, wait])).toEqual([]);
+    expect(names([build], [wait])).toEqual(['compute', 'use']);
+    expect(names([build], [wait, compute])).toEqual(['use']);
+  });
+
+  it('come after what they use, and without it where that is not planned', () => {
+    expect(names([wait], [build])).toEqual([]);
+    const progress: Progress = { running: new Set(), ended: new Set() };
+    expect(startable([use], progress)).toEqual([use]);
+  });
+
+  it('are measured alone, one by one, when all others have ended', () => {
+    expect(names([build, compute, wait], [use])).toEqual([]);
+    expect(names([build, compute, use], [wait])).toEqual([]);
+    expect(names([build, compute, wait, use])).toEqual(['measure']);
+    expect(names([build, compute, wait, use], [measure])).toEqual([]);
+    expect(names([build, compute, wait, use, measure])).toEqual(['sum']);
+  });
+});
+
+describe('the stages of this project', () => {
+  it.each(['check', 'all', 'e2e', 'real'] as const)('of %s all get their turn', (plan) => {
+    const planned = stages.filter(({ plans }) => plans.includes(plan));
+    const ended = new Set<string>();
+    for (let turn = 0; turn < planned.length; turn += 1) {
+      for (const { name } of startable(planned, { running: new Set(), ended })) ended.add(name);
+    }
+    expect([...ended].sort()).toEqual(planned.map(({ name }) => name).sort());
+  });
+
+  it('use nothing that has another name', () => {
+    const known = stages.map(({ name }) => name);
+    expect(new Set(known).size).toBe(known.length);
+    expect(stages.flatMap(({ after = [] }) => after)).toEqual(
+      stages.flatMap(({ after = [] }) => after.filter((name) => known.includes(name))),
+    );
+  });
+});
+
+describe('the files that begin first', () => {
+  it('are there', () => {
+    expect(longest.filter((file) => !existsSync(file))).toEqual([]);
+    expect(new Set(longest).size).toBe(longest.length);
+  });
+
+  it('are the longest, then the largest', () => {
+    const [first = '', second = ''] = longest;
+    const [large, small] = ['test/unit/tracks.test.ts', 'test/e2e/api-contract.test.ts'];
+    const tests = [small, second, large, first].map((path) => ({ path: `./${path}` }));
+    const order = new LongestFirst().sort(tests).map(({ path }) => path);
+    expect(order).toEqual([first, second, large, small].map((path) => `./${path}`));
+  });
+});
