@@ -14,7 +14,7 @@ import { type Count, countJest, type JestReport, notRunIn, skipped } from './cou
 import { whyNoRealMachines } from './real/host.ts';
 import { runProcess } from './stage-process.ts';
 import { filesOf, type Plan, type Stage, stages, type Tests } from './stages.ts';
-import { startable } from './tracks.ts';
+import { isPatient, startable } from './tracks.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const isCi = process.env.CI === 'true';
@@ -113,7 +113,7 @@ async function execute(stage: Stage, command: readonly string[]) {
     env: environment,
     outputFile: fileFor(stage, 'log'),
     timeoutMs: (stage.timeoutMinutes ?? 15) * 60_000,
-    isPatient: stage.track === 'work',
+    isPatient: isPatient(stage),
     signal: interruption.signal,
   });
 }

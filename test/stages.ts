@@ -71,15 +71,6 @@ export const stages: readonly Stage[] = [
     run: { command: ['oxlint', '--type-aware', 'src', 'test', 'build'] },
   },
   { name: 'format', track: 'work', plans: early, run: { command: ['biome', 'ci', '.'] } },
-  // Others wait for it.
-  {
-    name: controlPlane,
-    track: 'work',
-    plans: [...late, 'e2e'],
-    run: { command: ['node', 'test/cluster/build.ts'] },
-    cluster: true,
-    timeoutMinutes: 60,
-  },
   {
     name: 'unit and architecture',
     track: 'work',
@@ -87,14 +78,6 @@ export const stages: readonly Stage[] = [
     run: { tests: ['test/unit', 'test/architecture.test.ts'], but: withProcesses },
     workers: 2,
     ...patient,
-  },
-  {
-    name: nodes,
-    track: 'work',
-    plans: [...late, 'real'],
-    run: { command: ['node', 'test/real/prepare.ts'] },
-    machines: true,
-    timeoutMinutes: 60,
   },
   {
     name: 'simulation',
@@ -124,6 +107,23 @@ export const stages: readonly Stage[] = [
     plans: late,
     run: { command: ['node', 'test/simulation/simulate.ts', '--mutants'] },
     ...patient,
+  },
+
+  {
+    name: controlPlane,
+    track: 'build',
+    plans: [...late, 'e2e'],
+    run: { command: ['node', 'test/cluster/build.ts'] },
+    cluster: true,
+    timeoutMinutes: 60,
+  },
+  {
+    name: nodes,
+    track: 'build',
+    plans: [...late, 'real'],
+    run: { command: ['node', 'test/real/prepare.ts'] },
+    machines: true,
+    timeoutMinutes: 60,
   },
 
   {

@@ -1,9 +1,8 @@
 /**
- * `work` computes and has time: at the lowest priority it takes what the others leave. `model` and
- * `real` wait by the clock, on the modelled control plane and on the real one. `measured` is what
- * counts seconds.
+ * `work` and `build`, for which others wait, compute and have time. `model` and `real` wait by the
+ * clock, on the modelled control plane and on the real one. `measured` is what counts seconds.
  */
-export type Track = 'measured' | 'model' | 'real' | 'work';
+export type Track = 'build' | 'measured' | 'model' | 'real' | 'work';
 
 export interface Planned {
   readonly name: string;
@@ -34,4 +33,9 @@ export function startable<S extends Planned>(
       open.findIndex((stage) => stage.track === track) === index &&
       (track !== 'measured' || open.every((stage) => stage.track === 'measured')),
   );
+}
+
+/** What computes takes what those leave that wait by the clock. */
+export function isPatient({ track }: Planned): boolean {
+  return track === 'build' || track === 'work';
 }

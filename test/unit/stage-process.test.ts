@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -81,9 +81,9 @@ describe('a command of a stage', () => {
     expect(succeeded).toBe(false);
   });
 
+  // It gets what others leave, which may be nothing for a while.
   it('that is patient runs at the lowest priority', async () => {
-    writeFileSync(join(folder, 'log'), '');
     const { output } = await run('chrt --pid $$ 2>&1 || nice', { isPatient: true });
     expect(output).toMatch(/SCHED_IDLE|19/);
-  });
+  }, 60_000);
 });

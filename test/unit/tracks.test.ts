@@ -4,13 +4,14 @@ import LongestFirst, { longest } from '../longest-first.ts';
 import { stages } from '../stages.ts';
 import { type Planned, type Progress, startable } from '../tracks.ts';
 
-const build: Planned = { name: 'build', track: 'work' };
+const build: Planned = { name: 'build', track: 'build' };
 const compute: Planned = { name: 'compute', track: 'work' };
+const more: Planned = { name: 'more', track: 'work' };
 const wait: Planned = { name: 'wait', track: 'model' };
 const use: Planned = { name: 'use', track: 'real', after: ['build'] };
 const measure: Planned = { name: 'measure', track: 'measured' };
 const sum: Planned = { name: 'sum', track: 'measured' };
-const all = [build, compute, wait, use, measure, sum];
+const all = [build, compute, more, wait, use, measure, sum];
 
 /** What may begin when these have ended and those run. */
 function names(ended: readonly Planned[], running: readonly Planned[] = []): readonly string[] {
@@ -20,27 +21,27 @@ function names(ended: readonly Planned[], running: readonly Planned[] = []): rea
 
 describe('the stages that may begin', () => {
   it('are the first ones of each track', () => {
-    expect(names([])).toEqual(['build', 'wait']);
+    expect(names([])).toEqual(['build', 'compute', 'wait']);
   });
 
   it('do not run beside another one of their track', () => {
-    expect(names([], [build, wait])).toEqual([]);
-    expect(names([build], [wait])).toEqual(['compute', 'use']);
+    expect(names([], [build, compute, wait])).toEqual([]);
+    expect(names([build, compute], [wait])).toEqual(['more', 'use']);
     expect(names([build], [wait, compute])).toEqual(['use']);
   });
 
   it('come after what they use, and without it where that is not planned', () => {
-    expect(names([wait], [build])).toEqual([]);
+    expect(names([wait, compute, more], [build])).toEqual([]);
     const progress: Progress = { running: new Set(), ended: new Set() };
     expect(startable([use], progress)).toEqual([use]);
   });
 
   it('are measured alone, one by one, when all others have ended', () => {
-    expect(names([build, compute, wait], [use])).toEqual([]);
-    expect(names([build, compute, use], [wait])).toEqual([]);
-    expect(names([build, compute, wait, use])).toEqual(['measure']);
-    expect(names([build, compute, wait, use], [measure])).toEqual([]);
-    expect(names([build, compute, wait, use, measure])).toEqual(['sum']);
+    expect(names([build, compute, more, wait], [use])).toEqual([]);
+    expect(names([build, compute, more, use], [wait])).toEqual([]);
+    expect(names([build, compute, more, wait, use])).toEqual(['measure']);
+    expect(names([build, compute, more, wait, use], [measure])).toEqual([]);
+    expect(names([build, compute, more, wait, use, measure])).toEqual(['sum']);
   });
 });
 
