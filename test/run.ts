@@ -112,7 +112,7 @@ async function execute(stage: Stage, command: readonly string[]) {
     cwd: root,
     env: environment,
     outputFile: fileFor(stage, 'log'),
-    timeoutMs: (stage.timeoutMinutes ?? 15) * 60_000,
+    timeoutMs: (stage.timeoutMinutes ?? (isPatient(stage) ? 60 : 15)) * 60_000,
     isPatient: isPatient(stage),
     signal: interruption.signal,
   });

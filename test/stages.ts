@@ -18,7 +18,7 @@ export interface Stage extends Planned {
   readonly workers?: number;
   /** How long a test may take that says nothing of it; default: what jest grants. */
   readonly testTimeoutMs?: number;
-  /** What hangs for so long is not slow but stuck; default 15. */
+  /** What hangs for so long is not slow but stuck; default 15, and 60 for what has to be patient. */
   readonly timeoutMinutes?: number;
 }
 
@@ -54,9 +54,6 @@ const longOnMachines = ['services', 'standalone', 'stock', 'partition'].map(
 const early: readonly Plan[] = ['check', 'all'];
 const late: readonly Plan[] = ['all'];
 
-/** At the lowest priority a test may wait for all others: it is stuck only after a long time. */
-const patient = { timeoutMinutes: 45, testTimeoutMs: 60_000 } as const;
-
 const bundle = 'bundle';
 const controlPlane = 'build of the control plane';
 const nodes = 'build of control plane and nodes';
@@ -77,7 +74,8 @@ export const stages: readonly Stage[] = [
     plans: early,
     run: { tests: ['test/unit', 'test/architecture.test.ts'], but: withProcesses },
     workers: 2,
-    ...patient,
+    // At the lowest priority a test may wait for all others.
+    testTimeoutMs: 60_000,
   },
   {
     name: 'simulation',
@@ -85,28 +83,24 @@ export const stages: readonly Stage[] = [
     plans: late,
     // Known ones, until some thousand fresh ones in a row have held (docs/proof.md).
     run: { command: ['node', 'test/simulation/simulate.ts', '--seeds', '200'] },
-    ...patient,
   },
   {
     name: 'the stories of the simulation',
     track: 'work',
     plans: late,
     run: { command: ['node', 'test/simulation/scenarios.ts'] },
-    ...patient,
   },
   {
     name: 'the leader killed at every request',
     track: 'work',
     plans: late,
     run: { command: ['node', 'test/simulation/simulate.ts', '--leader-kills'] },
-    ...patient,
   },
   {
     name: 'mutants that the simulation must catch',
     track: 'work',
     plans: late,
     run: { command: ['node', 'test/simulation/simulate.ts', '--mutants'] },
-    ...patient,
   },
 
   {
@@ -115,7 +109,6 @@ export const stages: readonly Stage[] = [
     plans: [...late, 'e2e'],
     run: { command: ['node', 'test/cluster/build.ts'] },
     cluster: true,
-    timeoutMinutes: 60,
   },
   {
     name: nodes,
@@ -123,7 +116,6 @@ export const stages: readonly Stage[] = [
     plans: [...late, 'real'],
     run: { command: ['node', 'test/real/prepare.ts'] },
     machines: true,
-    timeoutMinutes: 60,
   },
 
   {
