@@ -29,13 +29,21 @@ export interface Tests {
   readonly but?: readonly string[];
 }
 
-/** Unit tests that start processes and listen to the real clock. */
-const withProcesses = [
+/** Unit tests that listen to the real clock, with processes and sockets of their own. */
+const byTheClock = [
   'test/unit/array',
   'test/unit/controller-mode/health-drivers.test.ts',
+  'test/unit/double',
+  'test/unit/driver',
   'test/unit/machine',
   'test/unit/node-mode/health-drivers.test.ts',
+  'test/unit/node-mode/look-pool.test.ts',
   'test/unit/node-mode/node.test.ts',
+  'test/unit/node-mode/probes.test.ts',
+  'test/unit/node-mode/sources.test.ts',
+  'test/unit/shared/csi',
+  'test/unit/shared/kubernetes',
+  'test/unit/shared/system-clock.test.ts',
   'test/unit/stage-process.test.ts',
 ];
 /** Those that hold the product to a number of seconds; two of them leave a computer half idle. */
@@ -43,11 +51,8 @@ const measured = ['test/e2e/evidence-storage.test.ts', 'test/e2e/power-off.test.
 /** Measures what is left between us and our own limit of requests: on a computer that is idle. */
 const narrow = ['test/e2e/hundred-pods.test.ts'];
 const measuredOnMachines = ['test/real/power-off.test.ts'];
-/**
- * Those for which `make test` has no time, what takes longest first; and partition, in which a cut
- * off machine without csi-failover once stayed Ready for 90 s, which nobody has explained yet.
- */
-const longOnMachines = ['services', 'standalone', 'stock', 'partition'].map(
+/** Those for which `make test` has no time, what takes longest first. */
+const longOnMachines = ['services', 'standalone', 'stock'].map(
   (name) => `test/real/${name}.test.ts`,
 );
 
@@ -72,7 +77,7 @@ export const stages: readonly Stage[] = [
     name: 'unit and architecture',
     track: 'work',
     plans: early,
-    run: { tests: ['test/unit', 'test/architecture.test.ts'], but: withProcesses },
+    run: { tests: ['test/unit', 'test/architecture.test.ts'], but: byTheClock },
     workers: 2,
     // At the lowest priority a test may wait for all others.
     testTimeoutMs: 60_000,
@@ -142,10 +147,10 @@ export const stages: readonly Stage[] = [
   },
 
   {
-    name: 'unit tests with processes',
+    name: 'unit tests by the clock',
     track: 'real',
     plans: early,
-    run: { tests: withProcesses },
+    run: { tests: byTheClock },
     workers: 2,
   },
   // They wait for Kubernetes' clocks and ours, each with machines, driver and namespace of its own.

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually } from '../machine/eventually.ts';
 import { processesOf } from '../machine/process.ts';
-import { defaultSettings, labelled, Stage } from './stage.ts';
+import { defaultSettings, labelled, type Mark, Stage } from './stage.ts';
+import { of } from './traces.ts';
 
 const plans = [labelled('StatefulSet', 'web'), labelled('Deployment', 'mysql')];
 const elsewhere = labelled('StatefulSet', 'on-b');
@@ -24,6 +26,13 @@ describe('restarts of single parts of a machine, with default flags', () => {
     await stage.writesOn(elsewhere, 'worker-b', { since });
   }
 
+  function renewedSince(mark: Mark, node: string): boolean {
+    return of(stage.changes(mark), 'leases').some(
+      ({ object: { metadata } }) =>
+        metadata.namespace === 'kube-node-lease' && metadata.name === node,
+    );
+  }
+
   it('does nothing when an agent is restarted within lost-after', async () => {
     const mark = stage.mark();
     const machine = stage.bed.machine('worker-a');
@@ -39,13 +48,18 @@ describe('restarts of single parts of a machine, with default flags', () => {
   it('does nothing when the kubelet is gone for 20 s', async () => {
     const mark = stage.mark();
     const machine = stage.bed.machine('worker-a');
+    // Silence begins with its last renewal, which else may be 10 s ago: that would make it 30 s.
+    await eventually(() => renewedSince(mark, 'worker-a'), {
+      what: 'its kubelet to renew its Lease',
+      withinMs: 20_000,
+    });
     await machine.killKubelet();
     await sleep(20_000);
     await machine.restartKubelet();
     await sleep(3_000);
     expect(stage.touchesSince(mark)).toEqual([]);
     await stillThere();
-  }, 40_000);
+  }, 60_000);
 
   it('moves nothing when agents are gone for longer than lost-after, and says so', async () => {
     const mark = stage.mark();
