@@ -1,9 +1,4 @@
 /** The switches for people: each command of the README as it stands there, and what we read then. */
-import { execFile } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { observe } from '../../src/controller-mode/observe.ts';
 import { initialState, type State } from '../../src/controller-mode/state.ts';
@@ -20,6 +15,7 @@ import {
 import { type Cluster, sharedCluster } from '../cluster/start-cluster.ts';
 import { ApiClient } from '../machine/api-client.ts';
 import { podView, policy } from '../unit/controller-mode/views.ts';
+import { AdminShell, commandOf, commandOfProse, commands } from './readme-switches.ts';
 
 const home = 'my-driver';
 const driver = 'my-driver.example.com';
@@ -30,33 +26,15 @@ const pod = podView(
   { nodeName: node },
 );
 
-const section = readFileSync('README.md', 'utf8').split(/^## /m).find(isAboutSwitches) ?? '';
-const [, block = ''] = /```sh\n(.*?)```/s.exec(section) ?? [];
-const commands = block
-  .split('\n')
-  .filter((line) => line !== '' && !line.startsWith('#'))
-  .join('\n')
-  .split(/\n(?=kubectl )/);
-const [, ofProse = ''] = /`(kubectl patch [^`]+)`/.exec(section) ?? [];
-
-function isAboutSwitches(text: string): boolean {
-  return text.startsWith('Switches\n');
-}
-
 describe('the switches', () => {
   let cluster: Cluster;
   let admin: ApiClient;
-  let folder: string;
+  let shell: AdminShell;
 
   beforeAll(async () => {
     cluster = await sharedCluster();
     admin = new ApiClient(await cluster.access('admin'), 10_000);
-    folder = mkdtempSync(join(tmpdir(), 'switches-'));
-    const kubectl = join(folder, 'kubectl');
-    const path = await cluster.kubeconfig('admin');
-    const call = `exec ${cluster.binaries.kubectl} --kubeconfig=${path} "$@"`;
-    writeFileSync(kubectl, `#!/bin/sh\n${call}\n`);
-    chmodSync(kubectl, 0o755);
+    shell = await AdminShell.open(cluster);
     for (const name of [home, 'shop']) await admin.create('namespaces', { metadata: { name } });
     await admin.create('nodes', { metadata: { name: node } });
     const metadata = {
@@ -76,7 +54,7 @@ describe('the switches', () => {
       await admin?.delete(resource, place, { gracePeriodSeconds: 0 });
     }
     admin?.[Symbol.dispose]();
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    shell?.[Symbol.dispose]();
     await cluster?.[Symbol.asyncDispose]();
   }, 60_000);
 
@@ -92,12 +70,6 @@ describe('the switches', () => {
     await admin.patch('nodes', { name: node }, body);
     await admin.patch('namespaces', { name: 'shop' }, body);
   });
-
-  async function run(command: string): Promise<string> {
-    const env = { PATH: `${folder}:${process.env['PATH'] ?? ''}`, HOME: folder };
-    const { stdout } = await promisify(execFile)('sh', ['-ec', command], { env });
-    return stdout;
-  }
 
   /** What the product makes of it for a pod of namespace shop on that node. */
   async function said(): Promise<readonly string[]> {
@@ -139,7 +111,7 @@ describe('the switches', () => {
     ['annotate node worker-2 csi-failover.io/release=48213', ['48213']],
   ])('kubectl %s', async (start, expected) => {
     expect(await said()).toEqual([]);
-    await run(commandOf(start));
+    await shell.run(commandOf(start));
     const found = await said();
     expect(found).toHaveLength(expected.length);
     for (const [index, word] of expected.entries()) expect(found[index]).toContain(word);
@@ -156,30 +128,24 @@ describe('the switches', () => {
       'annotate namespace shop csi-failover.io/paused-',
     ],
   ])('kubectl %s…, and back', async (there, back) => {
-    await run(commandOf(there));
+    await shell.run(commandOf(there));
     expect(await said()).toHaveLength(1);
-    await run(commandOf(back));
+    await shell.run(commandOf(back));
     expect(await said()).toEqual([]);
   });
 
   it('kubectl patch, where the ConfigMap is there', async () => {
-    await run(commandOf('create configmap csi-failover -n my-driver --from-literal=storm'));
-    await run(ofProse);
+    await shell.run(commandOf('create configmap csi-failover -n my-driver --from-literal=storm'));
+    await shell.run(commandOfProse);
     expect(await said()).toEqual([expect.stringContaining('says paused'), 'storm-override']);
   });
 
   it('kubectl get lease: what was begun', async () => {
-    expect((await run(commandOf('get lease'))).trim()).toBe(record);
+    expect((await shell.run(commandOf('get lease'))).trim()).toBe(record);
   });
 
   it('are all in this test', () => {
     expect(commands).toHaveLength(11);
     for (const command of commands) expect(command).toMatch(/^kubectl /);
   });
-
-  function commandOf(start: string): string {
-    const found = commands.filter((command) => command.startsWith(`kubectl ${start}`));
-    if (found.length === 1) return found[0] ?? '';
-    throw new Error(`${found.length} commands of the README begin with kubectl ${start}`);
-  }
 });
