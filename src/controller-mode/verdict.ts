@@ -2,7 +2,14 @@ import type { Instant } from '../shared/clock.ts';
 import type { NodeReport } from '../shared/record.ts';
 import { defaultLeaseDurationMs, driverDownAfterMs, renewalsPerLease } from './policy.ts';
 import { type Overview, overviewOf } from './scope.ts';
-import { type SeenLease, type State, heartbeatOf, kubeletOf, memoryOf } from './state.ts';
+import {
+  type NodeMemory,
+  type SeenLease,
+  type State,
+  heartbeatOf,
+  kubeletOf,
+  memoryOf,
+} from './state.ts';
 import { storageFinding } from './storage-verdict.ts';
 import { attachmentsOn } from './volumes.ts';
 
@@ -49,7 +56,14 @@ export function isTroubled(verdict: Verdict): boolean {
  * Alive only because its silence counts anew after a gap in our view: for a while nobody knows.
  * A deleted Node needs no silence, and would slip through a storm that goes on.
  */
-export function isUnheard(state: State, nodeName: string, { kind }: Verdict): boolean {
+export function isUnheard(
+  state: State,
+  nodeName: string,
+  { kind, reason, since }: Verdict,
+): boolean {
+  // Nearly all nodes: heard since our view is without a gap.
+  const isHeard = kind === 'Alive' && reason === 'heartbeat';
+  if (isHeard && since > state.sources.heartbeats.freshSince) return false;
   const agent = heartbeatOf(state, nodeName);
   const { heartbeats, kubeletLeases } = state.sources;
   if (agent === undefined || agent.renewedAt > heartbeats.freshSince) return false;
@@ -70,6 +84,7 @@ interface Evidence {
   readonly beatMs: number;
   readonly renewMs: number;
   readonly report: NodeReport | undefined;
+  readonly memory: NodeMemory;
 }
 
 /**
@@ -108,6 +123,7 @@ function evidenceOf(state: State, nodeName: string, now: Instant): Evidence {
     beatMs: state.policy.heartbeatIntervalMs,
     renewMs: leaseMs / renewalsPerLease,
     report: agent?.report,
+    memory,
   };
 }
 
@@ -159,9 +175,9 @@ function bothFresh(
   evidence: Evidence,
   overview: Overview,
 ): Verdict {
-  const { now, agentSilentSince, beatMs, report } = evidence;
+  const { now, agentSilentSince, beatMs, report, memory } = evidence;
   const changesAt = Math.min(agentSilentSince + 2 * beatMs, kubeletSilentAt(evidence));
-  const firstBadAt = state.memory.get(nodeName)?.driverBadSince;
+  const firstBadAt = memory.driverBadSince;
   if (firstBadAt === undefined) {
     const finding = storageFinding(state, nodeName, now, overview);
     const first = Math.min(changesAt, finding.changesAt ?? changesAt);
