@@ -189,11 +189,12 @@ function decideBlindly(failure: Failure, detail: string, wanted: Wanted): void {
   }
 }
 
-function clearStrayTaint({ state, nodeName }: Situation, wanted: Wanted): void {
+function clearStrayTaint(situation: Situation, wanted: Wanted): void {
+  const { state, nodeName } = situation;
   const { driver } = state.policy;
   const node = state.nodes.get(nodeName);
   if (node === undefined) return;
   const isUnseen = state.memory.get(nodeName)?.outOfServiceSetAt !== undefined;
   if (ownOutOfService(node, driver) === undefined && !isUnseen) return;
-  wanted.actions.push(clearOutOfService(node, driver));
+  clearOutOfService(node, situation, wanted);
 }

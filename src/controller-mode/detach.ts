@@ -4,7 +4,12 @@ import { outOfServiceTaint, outOfServiceValue } from '../shared/names.ts';
 import type { FencedVolume } from '../shared/record.ts';
 import { type Action, action } from './actions.ts';
 import { type Episode, type Member, hasOutOfService, isSent } from './episode.ts';
-import { clearOutOfService, foreignOutOfService, siblingOutOfService } from './out-of-service.ts';
+import {
+  clearOutOfService,
+  foreignOutOfService,
+  siblingOutOfService,
+  standsSince,
+} from './out-of-service.ts';
 import { outOfServiceCapMs, outOfServiceRestMs } from './policy.ts';
 import {
   attachmentOf,
@@ -69,11 +74,11 @@ function isStraggler(episode: Episode, { pod, intent }: Member): boolean {
  */
 function paceOf({ memory, situation }: Episode, wanted: Wanted): 'fast' | 'resting' | 'slow' {
   const { outOfServiceGoneAt, outOfServiceHelped, recordSeenAt } = memory;
-  const standsSince = memory.outOfServiceSeenAt ?? memory.outOfServiceSetAt;
+  const since = standsSince(memory);
   const { now } = situation;
   const over = outOfServiceHelped ? 'resting' : 'slow';
-  if (standsSince !== undefined) {
-    return now < standsSince + outOfServiceCapMs ? 'fast' : over;
+  if (since !== undefined) {
+    return now < since + outOfServiceCapMs ? 'fast' : over;
   }
   if (outOfServiceGoneAt === undefined || outOfServiceGoneAt < recordSeenAt) return 'fast';
   const restedAt = outOfServiceGoneAt + outOfServiceRestMs;
@@ -96,9 +101,8 @@ function taintOutOfService(
     if (ready) wanted.actions.push(setOutOfService(episode, node));
     return;
   }
-  const standsSince = memory.outOfServiceSeenAt ?? memory.outOfServiceSetAt ?? situation.now;
-  wanted.wakeAt.push(standsSince + outOfServiceCapMs);
-  if (!useful) wanted.actions.push(clearOutOfService(node, driver));
+  wanted.wakeAt.push((standsSince(memory) ?? situation.now) + outOfServiceCapMs);
+  if (!useful) clearOutOfService(node, situation, wanted);
 }
 
 function setOutOfService({ situation, heartbeat, record }: Episode, node: NodeView): Action {

@@ -77,7 +77,7 @@ export function close(episode: Episode, wanted: Wanted): void {
     wanted.actions.push(action('ClearTaint', taint.key, fields));
   }
   if (node !== undefined && hasOutOfService(episode)) {
-    wanted.actions.push(clearOutOfService(node, driver));
+    clearOutOfService(node, situation, wanted);
   }
   const marked = podsMarkedFor(state, nodeName).length > 0;
   if (!marked && wanted.actions.length === before) {

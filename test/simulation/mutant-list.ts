@@ -174,7 +174,7 @@ const steps: readonly Mutant[] = [
   ),
   detach(
     'out-of-service taint without an end',
-    "return now < standsSince + outOfServiceCapMs ? 'fast' : over;",
+    "return now < since + outOfServiceCapMs ? 'fast' : over;",
     "return outOfServiceCapMs > 0 ? 'fast' : over;",
   ),
   failover(

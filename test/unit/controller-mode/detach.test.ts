@@ -1,5 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import { clearOutOfService } from '../../../src/controller-mode/out-of-service.ts';
+import type { Wanted } from '../../../src/controller-mode/wanted.ts';
 import { outOfServiceTaint, outOfServiceValue } from '../../../src/shared/names.ts';
+import { createWorkQueue, offer } from '../../../src/shared/workqueue.ts';
 import { otherDriver } from './views.ts';
 import { World } from './world.ts';
 
@@ -47,6 +50,14 @@ function settleOne(world: World, kind: 'SetTaint' | 'ClearTaint'): void {
   const [one] = world.wanted(kind);
   if (one === undefined) throw new Error(`no ${kind} is wanted`);
   world.settle(one);
+}
+
+/** When the next attempt to take the taint off n1 is to begin. */
+function wakesAt({ state, now }: World): readonly number[] {
+  const wanted: Wanted = { actions: [], notices: [], wakeAt: [] };
+  const node = state.nodes.get('n1');
+  if (node !== undefined) clearOutOfService(node, { state, now }, wanted);
+  return wanted.wakeAt;
 }
 
 /** A pod of somebody else on n1 with a volume of another driver, attached there. */
@@ -194,6 +205,26 @@ describe('the out-of-service taint', () => {
     world.remove(world.findPod('db-0'));
     expect(world.steps()).toEqual([dropHold]);
     expect(world.pass(5_000).steps()).toEqual([clear, 'DropHold va-db-0-n1', dropHold]);
+  });
+
+  it('is taken off by another attempt if no answer comes to the first, from its 5 s on', () => {
+    const world = evicted();
+    world.outOfService('n1');
+    world.attachedOn('n1');
+    const queue = createWorkQueue();
+    const begin = (): number => offer(queue, world.wanted('ClearTaint'), world.now).start.length;
+    expect(begin()).toBe(1);
+    // Nothing is settled: its answer is waited for until --timeout.
+    expect(wakesAt(world)).toEqual([world.now + 5_000]);
+    world.pass(4_900);
+    expect(begin()).toBe(0);
+    world.pass(100);
+    expect(begin()).toBe(1);
+    expect(wakesAt(world)).toEqual([world.now + 2_000]);
+    world.pass(1_900);
+    expect(begin()).toBe(0);
+    world.pass(100);
+    expect(begin()).toBe(1);
   });
 
   it('is not set while a pod of the episode is deleted before its volume is taken away', () => {
