@@ -12,7 +12,7 @@ import { staleAt, staleView } from './freshness.ts';
 import { type Situation, stormHold } from './guards.ts';
 import { hold } from './hold.ts';
 import { writeConditions } from './node-condition.ts';
-import { type Failure, nodeFenced, nodeVerdict, podNotMoved } from './notices.ts';
+import { type Failure, nodeFenced, nodeNotReady, nodeVerdict, podNotMoved } from './notices.ts';
 import { clearOutOfService, ownOutOfService } from './out-of-service.ts';
 import { tellProgress } from './progress.ts';
 import { type Overview, overviewOf } from './scope.ts';
@@ -66,10 +66,11 @@ export function decide(state: State, now: Instant): Decision<Action> {
   return decision(wanted, now);
 }
 
-/** Nothing of ours can be on this node: true of most, and asked of all in every decision. */
+/** Nothing of ours can be on this node, and it is well: true of most, and asked of all in every decision. */
 function hasNothingOfOurs(state: State, nodeName: string): boolean {
   if (state.holdsByNode.has(nodeName) || state.troubledNodes.has(nodeName)) return false;
-  return state.nodes.get(nodeName)?.taints.length === 0;
+  const node = state.nodes.get(nodeName);
+  return node?.taints.length === 0 && node.ready !== 'False';
 }
 
 function decideNode(failure: Failure, record: FenceRecord | undefined, wanted: Wanted): void {
@@ -82,6 +83,7 @@ function decideNode(failure: Failure, record: FenceRecord | undefined, wanted: W
   if (verdict.kind === 'Alive' || verdict.kind === 'StorageLost') weigh(situation, wanted);
   undoStrayHolds(situation, verdict, record, wanted);
   tellVerdict(failure, wanted);
+  if (verdict.kind === 'Alive') tellNotReady(situation, wanted);
 }
 
 /** An agent that is only late, because its machine has just come back, is not worth a word. */
@@ -90,6 +92,16 @@ function tellVerdict({ situation, verdict, incident }: Failure, wanted: Wanted):
   const patienceMs = verdict.kind === 'AgentDown' ? 3 * state.policy.lostAfterMs : 0;
   const tellAt = verdict.since + patienceMs;
   if (now >= tellAt) wanted.notices.push(...nodeVerdict(situation, verdict, incident));
+  else wanted.wakeAt.push(tellAt);
+}
+
+/** So is a node that is not ready because it has just come up. */
+function tellNotReady(situation: Situation, wanted: Wanted): void {
+  const { state, now, nodeName } = situation;
+  const { notReadySince } = memoryOf(state, nodeName);
+  if (notReadySince === undefined) return;
+  const tellAt = notReadySince + 3 * state.policy.lostAfterMs;
+  if (now >= tellAt) wanted.notices.push(...nodeNotReady(situation, notReadySince));
   else wanted.wakeAt.push(tellAt);
 }
 

@@ -1,3 +1,4 @@
+import type { Instant } from '../shared/clock.ts';
 import { type PodView, keyOf } from '../shared/model.ts';
 import type { Notice, ObjectReference } from '../shared/mode.ts';
 import { fencedTaint } from '../shared/names.ts';
@@ -172,6 +173,19 @@ export function nodeVerdict(situation: Situation, verdict: Verdict, incident: st
   });
 }
 
+/** Kubernetes will move its pods by its own clock; for us it is no failure. */
+export function nodeNotReady(situation: Situation, since: Instant): Notice[] {
+  const { state, nodeName } = situation;
+  return aboutNode(situation, 'Warning', 'NodeNotReady', {
+    note:
+      'Its Ready condition is False while its agent and its kubelet show life; nothing is moved. ' +
+      `The condition says what is wrong. Driver ${state.policy.driver}.`,
+    key: `NodeNotReady/${state.nodes.get(nodeName)?.bootId ?? ''}`,
+    word: 'Ready=False',
+    ...(since > state.leadingSince ? { again: String(Math.round(since)) } : {}),
+  });
+}
+
 /** An episode stands: the node is kept from new pods until it is proven clean. */
 export function nodeFenced({ situation, record }: Episode): Notice[] {
   const taint = fencedTaint(situation.state.policy.driver);
@@ -211,7 +225,7 @@ function aboutNode(
   { state, nodeName }: Situation,
   type: Notice['type'],
   reason: string,
-  text: Pick<Notice, 'note' | 'key' | 'word'>,
+  text: Pick<Notice, 'note' | 'key' | 'word' | 'again'>,
 ): Notice[] {
   const node = state.nodes.get(nodeName);
   if (node === undefined) return [];

@@ -116,6 +116,7 @@ function upsert(state: State, source: SourceName, object: View, now: Instant): v
   switch (object.kind) {
     case 'node':
       rememberOutOfService(state, state.nodes.get(key), object, now);
+      rememberReadiness(state, state.nodes.get(key), object, now);
       state.nodes.set(key, object);
       return;
     case 'pod':
@@ -218,6 +219,17 @@ function forgetNode(state: State, name: string): void {
   state.troubledNodes.delete(name);
   state.unsureNodes.delete(name);
   state.seeingNodes.delete(name);
+}
+
+function rememberReadiness(
+  state: State,
+  before: NodeView | undefined,
+  after: NodeView,
+  now: Instant,
+): void {
+  const isSame = before?.uid === after.uid && before.ready === after.ready;
+  if (isSame || (after.ready !== 'False' && before?.ready !== 'False')) return;
+  memoryOf(state, after.name).notReadySince = after.ready === 'False' ? now : undefined;
 }
 
 function rememberOutOfService(

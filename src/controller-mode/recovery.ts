@@ -13,6 +13,7 @@ const troubles: ReadonlySet<string> = new Set([
   'NodeStorageLost',
   'NodeAgentDown',
   'NodeDriverDown',
+  'NodeNotReady',
 ]);
 
 /** How long it is worth a word. */
@@ -53,7 +54,7 @@ function look(
   for (const [node, one] of told) {
     const isSame = state.nodes.get(node)?.uid === one.trouble.about.uid;
     if (!isSame || now - (one.wellSince ?? now) >= newsMs) told.delete(node);
-    else if (one.wellSince === undefined && isWell(state, node, now)) one.wellSince = now;
+    else if (one.wellSince === undefined && isWell(state, one.trouble, now)) one.wellSince = now;
   }
   return [...told.values()].flatMap(({ trouble, wellSince }) =>
     wellSince === undefined ? [] : [noticeOf(trouble, wellSince)],
@@ -61,14 +62,16 @@ function look(
 }
 
 /** The word for which its taint `unavailable` would go, too. */
-function isWell(state: State, node: string, now: Instant): boolean {
-  const { kind, reason } = verdictOf(state, node, now);
+function isWell(state: State, { about: { name }, reason: told }: Notice, now: Instant): boolean {
+  if (told === 'NodeNotReady' && state.nodes.get(name)?.ready !== 'True') return false;
+  const { kind, reason } = verdictOf(state, name, now);
   return kind === 'Alive' && reason === 'heartbeat';
 }
 
 function noticeOf({ about, reason, word, key }: Notice, wellSince: Instant): Notice {
-  // Within one life of a machine trouble with volumes has but one name.
-  const again = reason === 'NodeStorageLost' ? { again: String(Math.round(wellSince)) } : {};
+  // Within one life of a machine these have but one name.
+  const isOne = reason === 'NodeStorageLost' || reason === 'NodeNotReady';
+  const again = isOne ? { again: String(Math.round(wellSince)) } : {};
   return {
     about,
     type: 'Normal',

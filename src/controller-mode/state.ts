@@ -59,6 +59,8 @@ export interface NodeMemory {
   kubeletGoneAt: Instant;
   duplicateSeenAt: Instant | undefined;
   driverBadSince: Instant | undefined;
+  /** Since when we see that its Ready condition is False. */
+  notReadySince: Instant | undefined;
   /** Since when its agent has been heard without a gap: what it says after one may be old. */
   heardSince: Instant;
   /** What the agent last reported, and had folded into the rest. */
@@ -217,6 +219,7 @@ export function memoryOf(state: State, node: string): NodeMemory {
       kubeletGoneAt: 0,
       duplicateSeenAt: undefined,
       driverBadSince: undefined,
+      notReadySince: undefined,
       heardSince: 0,
       report: undefined,
       troubles: new Map(),

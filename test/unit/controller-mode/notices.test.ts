@@ -206,6 +206,36 @@ describe('what people read of a verdict', () => {
     expect(world.notices('NodeAgentDown')).toMatchObject([{ about: node, type: 'Warning' }]);
   });
 
+  it('tells of a living node that has not been ready for a while, and does nothing else', () => {
+    const world = World.healthy();
+    world.workload('web-0', 'n1');
+    world.changeNode('n1', { ready: 'False' });
+    world.pass(29_000);
+    expect(world.notices('NodeNotReady')).toEqual([]);
+    world.pass(1_000);
+    const [first, ...more] = world.notices('NodeNotReady');
+    expect(more).toEqual([]);
+    expect(first).toMatchObject({ about: node, type: 'Warning', word: 'Ready=False' });
+    expect(world.decide().actions).toEqual([]);
+    // Whatever else of the Node changes, it is the same occurrence.
+    world.changeNode('n1', { labels: { zone: 'b' } });
+    expect(world.notices('NodeNotReady')).toEqual([first]);
+    world.changeNode('n1', { ready: 'True' });
+    expect(world.notices('NodeNotReady')).toEqual([]);
+    world.pass(5_000).changeNode('n1', { ready: 'False' });
+    const [second] = world.pass(30_000).notices('NodeNotReady');
+    expect(second?.key).toBe(first?.key);
+    expect(second?.again).not.toBe(first?.again);
+  });
+
+  it('leaves a node that is silent to its verdict, ready or not', () => {
+    const world = World.healthy();
+    world.changeNode('n1', { ready: 'False' });
+    world.silent('n1', 'agent').pass(60_000);
+    expect(world.verdict('n1').kind).toBe('AgentDown');
+    expect(world.notices('NodeNotReady')).toEqual([]);
+  });
+
   it('says nothing of nodes that are well, suspect or unknown', () => {
     const world = World.healthy();
     world.silent('n1', 'agent').pass(6_000);

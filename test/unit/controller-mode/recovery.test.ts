@@ -62,6 +62,15 @@ describe('a node that is well again', () => {
     expect(speaker(world).recovered()).toEqual([]);
   });
 
+  it('that was not ready is well when it is', () => {
+    const world = World.healthy();
+    const { pass, recovered } = speaker(world);
+    world.changeNode('n1', { ready: 'False' });
+    expect(pass(40)).toEqual([]);
+    world.changeNode('n1', { ready: 'True' });
+    expect(recovered()[0]?.note).toContain('NotReady (Ready=False)');
+  });
+
   it('is not well while only its agent is heard, or its driver does not answer', () => {
     const world = World.healthy();
     const { pass, recovered } = speaker(world);
