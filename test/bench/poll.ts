@@ -9,13 +9,13 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CsiConnection } from '../../src/shared/csi/connection.ts';
 import { CsiController } from '../../src/shared/csi/controller.ts';
 import { systemClock } from '../../src/shared/system-clock.ts';
 import { controllerPoller } from '../driver/poll-health.ts';
 import { startDriver } from '../driver/start-driver.ts';
+import { type Stop, watchStops } from './longest-stop.ts';
 
 const count = 10_000;
 /** What the API of an array takes to answer for one volume; a listing is one such answer. */
@@ -55,24 +55,23 @@ interface Sweep {
   readonly calls: number;
   readonly cpuSeconds: number;
   readonly rssMiB: number;
-  readonly delayMs: number;
+  readonly stop: Stop;
 }
 
 async function measured(connection: Counted, sweep: () => Promise<void>): Promise<Sweep> {
-  const delay = monitorEventLoopDelay({ resolution: 20 });
+  const stops = watchStops();
   const cpu = process.cpuUsage();
   const before = connection.calls;
   const startedAt = performance.now();
-  delay.enable();
   await sweep();
-  delay.disable();
+  const stop = stops();
   const { user, system } = process.cpuUsage(cpu);
   return {
     seconds: (performance.now() - startedAt) / 1_000,
     calls: connection.calls - before,
     cpuSeconds: (user + system) / 1e6,
     rssMiB: process.memoryUsage.rss() / 1024 / 1024,
-    delayMs: delay.max / 1e6,
+    stop,
   };
 }
 
@@ -130,10 +129,12 @@ async function oneAfterTheOther(csi: CsiController): Promise<void> {
 }
 
 function line(name: string, sweep: Sweep): string {
-  const { seconds, calls, cpuSeconds, rssMiB, delayMs } = sweep;
+  const { seconds, calls, cpuSeconds, rssMiB, stop } = sweep;
+  const { ms, computedMs, waitedMs } = stop;
   return (
     `${name}: ${seconds.toFixed(2)} s, ${calls} calls, ${cpuSeconds.toFixed(2)} s of processor, ` +
-    `${rssMiB.toFixed(0)} MiB, longest stop of the event loop ${delayMs.toFixed(0)} ms`
+    `${rssMiB.toFixed(0)} MiB, longest stop of the event loop ${ms.toFixed(0)} ms ` +
+    `(${computedMs.toFixed(0)} ms of it at work, ${waitedMs.toFixed(0)} ms waiting for a processor)`
   );
 }
 
@@ -142,7 +143,7 @@ function ratios(name: string, plain: Sweep, other: Sweep): string {
   return (
     `${name}, of the plain poller: time ${ratio((s) => s.seconds)}, ` +
     `calls ${ratio((s) => s.calls)}, processor ${ratio((s) => s.cpuSeconds)}, ` +
-    `memory ${ratio((s) => s.rssMiB)}, event loop ${ratio((s) => s.delayMs)}`
+    `memory ${ratio((s) => s.rssMiB)}, event loop ${ratio((s) => s.stop.ms)}`
   );
 }
 
