@@ -28,7 +28,10 @@ const troubledEveryMs = 10_000;
 /** After so many failures in a row the rest of the volumes is left alone for one interval. */
 const patience = 20;
 const idleMs = 1_000;
-/** The first two passes of a leader follow each other closely: two make the first certain. */
+/**
+ * The first two passes of a leader follow each other closely where a volume is well because it is
+ * left out: it takes two to say so.
+ */
 const secondPassAfterMs = 10_000;
 
 /**
@@ -68,7 +71,9 @@ export class HealthSource {
   async #listOnAndOn(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
       const offer = await this.#offer();
-      if (offer === undefined || offer.list === 'none') {
+      // Of an array that serves nothing here there is nothing to know.
+      const isWanted = offer?.list !== 'none' && this.#options.bound().length > 0;
+      if (offer === undefined || !isWanted) {
         this.#omitted = new OmittedHealth();
         this.#passes = 0;
         await this.#sleep(idleMs);
@@ -113,9 +118,10 @@ export class HealthSource {
     return { volumes, unsure };
   }
 
-  async #untilNextPass({ get }: HealthOffer, beganAt: Instant): Promise<void> {
+  async #untilNextPass({ list, get }: HealthOffer, beganAt: Instant): Promise<void> {
     const { intervalMs, isLeading, troubled } = this.#options;
-    const wantedMs = this.#passes === 1 ? Math.min(secondPassAfterMs, intervalMs) : intervalMs;
+    const isHalf = list === 'health' && this.#passes === 1;
+    const wantedMs = isHalf ? Math.min(secondPassAfterMs, intervalMs) : intervalMs;
     const nextAt = beganAt + this.#jittered(wantedMs);
     const { signal } = this.#stopped;
     while (!signal.aborted && isLeading()) {

@@ -21,7 +21,7 @@ export type StorageWord =
   /** Nobody has asked yet, or the answer had no word on it. */
   | 'unknown';
 
-/** Three listings of 60 s each, or three sweeps volume by volume of 5 min each. */
+/** What is older is asked for again once a node finds a volume bad, before anything follows. */
 const staleAfterMs = { list: 180_000, get: 900_000 } as const;
 /** How long the answer to one question is taken for the present state. */
 export const confirmedForMs = 10_000;

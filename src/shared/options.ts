@@ -89,7 +89,7 @@ export const optionGroups = {
     },
     'list-volumes-interval': {
       kind: 'duration',
-      byDefault: '1m',
+      byDefault: '5m',
       help: "How often the driver's controller is asked for the health of all its volumes.",
     },
     'local-probes': {

@@ -9,6 +9,7 @@ import { boundHandles } from '../../../src/controller-mode/polled-volumes.ts';
 import type { HealthOffer } from '../../../src/shared/csi/volume-health.ts';
 import type { HealthStatus } from '../../../src/shared/health.ts';
 import { createMetrics } from '../../../src/shared/metrics.ts';
+import { readConfig } from '../../../src/shared/read-config.ts';
 import { done } from '../../../src/shared/outcome.ts';
 import { FakeClock } from '../../fake-clock.ts';
 import { silentLog } from '../../silent-log.ts';
@@ -81,8 +82,15 @@ function volumes(count: number): StorageWorld {
   return world;
 }
 
+/** Of --list-volumes-interval. */
+const defaultMs = ((): number => {
+  const read = readConfig({ argv: ['--mode=controller'], environment: {}, readFile: () => '' });
+  return read.kind === 'Config' ? read.config.listVolumesIntervalMs : Number.NaN;
+})();
+
 const byName: HealthOffer = { list: 'none', get: 'condition' };
 const listed: HealthOffer = { list: 'condition', get: 'none' };
+const both: HealthOffer = { list: 'condition', get: 'condition' };
 
 describe('beside external-health-monitor', () => {
   it('the same Events stand on the claim, the end of trouble once and not for an hour', () => {
@@ -122,12 +130,22 @@ describe('beside external-health-monitor', () => {
     // There it takes as many questions, and 100 minutes: ten workers, one a minute each.
   });
 
-  it('a listing is asked for as often in an hour, if it is as far apart', async () => {
-    const asked = polled(volumes(100), listed, listEveryMs);
-    await asked.pass(hourMs);
-    // One more: two passes make certain what one lost while volumes changed.
-    expect(asked.listings).toBeLessThanOrEqual(hourMs / listEveryMs + 2);
-    expect(asked.questions).toEqual([]);
+  it.each<readonly [string, HealthOffer, number, number]>([
+    ['lists', listed, 100, hourMs / listEveryMs],
+    ['lists and can be asked by name', both, 100, hourMs / listEveryMs],
+    // It lists all the same, and then finds that none of it is a claim's.
+    ['lists, and has no volume here', listed, 0, hourMs / listEveryMs],
+    ['can be asked by name', byName, 1, itsQuestions],
+    ['can be asked by name', byName, 40, itsQuestions],
+  ])('with default flags, a driver that %s: no more calls in an hour (%#)', async (...of) => {
+    const [, offer, count, its] = of;
+    const asked = polled(volumes(count), offer, defaultMs);
+    await asked.pass(hourMs - 1);
+    const calls = asked.listings + asked.questions.length;
+    expect(calls).toBeLessThanOrEqual(its);
+    // Listing is one call for everybody; else it is fewer.
+    if (offer.list === 'none' || count === 0) expect(calls).toBeLessThan(its);
+    else expect(calls).toBeGreaterThan(0);
   });
 
   it('no Event of the cluster is read to know what was said before', () => {

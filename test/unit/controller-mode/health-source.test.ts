@@ -130,6 +130,24 @@ describe('a driver that lists the health of its volumes', () => {
     expect(s.asked).toEqual([]);
   });
 
+  it('is asked for nothing while no volume of it is bound, and at once when one is', async () => {
+    const s = storage({ offer: list, listed: { a: 'Healthy' } });
+    await s.run(10 * intervalMs);
+    expect(s.listings).toBe(0);
+    s.bound = ['a'];
+    await s.run(1_000);
+    expect(s.words()).toEqual({ a: 'Healthy' });
+  });
+
+  it('is asked twice in a row only where a volume is well by being left out', async () => {
+    const asked = [list, younger].map(async (offer) => {
+      const s = storage({ offer, bound: ['a'], omitsHealthy: offer === younger });
+      await s.run(intervalMs - 1);
+      return s.listings;
+    });
+    expect(await Promise.all(asked)).toEqual([1, 2]);
+  });
+
   it('is not asked again while a listing has not come to its end', async () => {
     const s = storage({ offer: list, bound: ['a'], listing: 'hang' });
     await s.run(10 * intervalMs);

@@ -47,7 +47,7 @@ describe('defaults', () => {
       kubeletLostAfterMs: 30_000,
       unhealthyAfterMs: 30_000,
       healthIntervalMs: 10_000,
-      listVolumesIntervalMs: 60_000,
+      listVolumesIntervalMs: 300_000,
       localProbes: true,
       podSelectors: ['csi-failover.io/enabled=true'],
       fence: 'auto',
