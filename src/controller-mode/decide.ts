@@ -66,7 +66,7 @@ export function decide(state: State, now: Instant): Decision<Action> {
   return decision(wanted, now);
 }
 
-/** Nothing of ours can be on this node, and it is well: true of most, and asked of all in every decision. */
+/** Nothing of ours can be on it, and it is well: true of most, and asked in every decision. */
 function hasNothingOfOurs(state: State, nodeName: string): boolean {
   if (state.holdsByNode.has(nodeName) || state.troubledNodes.has(nodeName)) return false;
   const node = state.nodes.get(nodeName);

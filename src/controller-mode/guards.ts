@@ -16,7 +16,8 @@ import { type State, heartbeatOf, memoryOf } from './state.ts';
 import { switched, switchValue } from './switches.ts';
 import { flapsUntil, troubleWith } from './trouble.ts';
 import { unfenceable } from './unfenceable.ts';
-import { type Verdict, isTroubled, isUnheard } from './verdict.ts';
+import { isUnheard } from './unheard.ts';
+import { type Verdict, isTroubled } from './verdict.ts';
 import { attachmentOf, claimedVolumes, isFinished, ourVolumes, usersOf } from './volumes.ts';
 
 /** What a guard may look at. */

@@ -1,5 +1,5 @@
 import type { Instant } from '../shared/clock.ts';
-import { type NodeView, type View, keyOf } from '../shared/model.ts';
+import { type View, keyOf } from '../shared/model.ts';
 import type { WatchFact } from '../shared/watch-fact.ts';
 import { observeClaimWord } from './claim-words.ts';
 import { observeCondition } from './condition.ts';
@@ -22,9 +22,9 @@ import {
   observeLeadership,
   observeLease,
 } from './observe-lease.ts';
+import { observeNode } from './observe-node.ts';
 import { observeSettled } from './observe-settled.ts';
-import { ownOutOfService } from './out-of-service.ts';
-import { type State, memoryOf } from './state.ts';
+import type { State } from './state.ts';
 import { forgetUnbound, observeHealth } from './storage-view.ts';
 import { observeAnswerAgain } from './trouble.ts';
 
@@ -115,8 +115,7 @@ function upsert(state: State, source: SourceName, object: View, now: Instant): v
   const key = keyOf(object);
   switch (object.kind) {
     case 'node':
-      rememberOutOfService(state, state.nodes.get(key), object, now);
-      rememberReadiness(state, state.nodes.get(key), object, now);
+      observeNode(state, state.nodes.get(key), object, now);
       state.nodes.set(key, object);
       return;
     case 'pod':
@@ -219,37 +218,4 @@ function forgetNode(state: State, name: string): void {
   state.troubledNodes.delete(name);
   state.unsureNodes.delete(name);
   state.seeingNodes.delete(name);
-}
-
-function rememberReadiness(
-  state: State,
-  before: NodeView | undefined,
-  after: NodeView,
-  now: Instant,
-): void {
-  const isSame = before?.uid === after.uid && before.ready === after.ready;
-  if (isSame || (after.ready !== 'False' && before?.ready !== 'False')) return;
-  memoryOf(state, after.name).notReadySince = after.ready === 'False' ? now : undefined;
-}
-
-function rememberOutOfService(
-  state: State,
-  before: NodeView | undefined,
-  after: NodeView,
-  now: Instant,
-): void {
-  const { driver } = state.policy;
-  const had = before?.uid === after.uid && ownOutOfService(before, driver) !== undefined;
-  const has = ownOutOfService(after, driver) !== undefined;
-  if (!had && !has) return;
-  const memory = memoryOf(state, after.name);
-  if (had && has) {
-    const letGo = after.volumesAttached.length < before.volumesAttached.length;
-    memory.outOfServiceHelped ||= letGo;
-    return;
-  }
-  if (has) memory.outOfServiceHelped = false;
-  if (has) memory.outOfServiceSetAt = undefined;
-  memory.outOfServiceSeenAt = has ? now : undefined;
-  memory.outOfServiceGoneAt = has ? undefined : now;
 }

@@ -2,14 +2,7 @@ import type { Instant } from '../shared/clock.ts';
 import type { NodeReport } from '../shared/record.ts';
 import { defaultLeaseDurationMs, driverDownAfterMs, renewalsPerLease } from './policy.ts';
 import { type Overview, overviewOf } from './scope.ts';
-import {
-  type NodeMemory,
-  type SeenLease,
-  type State,
-  heartbeatOf,
-  kubeletOf,
-  memoryOf,
-} from './state.ts';
+import { type NodeMemory, type SeenLease, type State, memoryOf } from './state.ts';
 import { storageFinding } from './storage-verdict.ts';
 import { attachmentsOn } from './volumes.ts';
 
@@ -50,27 +43,6 @@ export function isDead({ kind }: Verdict): boolean {
 /** The verdicts that count for the storm guard: Lost alone would let the first of many through. */
 export function isTroubled(verdict: Verdict): boolean {
   return isFailed(verdict) || verdict.kind === 'Suspect';
-}
-
-/**
- * Alive only because its silence counts anew after a gap in our view: for a while nobody knows.
- * A deleted Node needs no silence, and would slip through a storm that goes on.
- */
-export function isUnheard(
-  state: State,
-  nodeName: string,
-  { kind, reason, since }: Verdict,
-): boolean {
-  // Nearly all nodes: heard since our view is without a gap.
-  const isHeard = kind === 'Alive' && reason === 'heartbeat';
-  if (isHeard && since > state.sources.heartbeats.freshSince) return false;
-  const agent = heartbeatOf(state, nodeName);
-  const { heartbeats, kubeletLeases } = state.sources;
-  if (agent === undefined || agent.renewedAt > heartbeats.freshSince) return false;
-  if (kind === 'Alive' || kind === 'DriverDown') return true;
-  // Without its agent only the kubelet speaks for the node.
-  const kubelet = kubeletOf(state, nodeName)?.renewedAt ?? 0;
-  return kind === 'AgentDown' && kubelet <= kubeletLeases.freshSince;
 }
 
 /** All silences of one node, on our clock and never older than our own unbroken view. */
