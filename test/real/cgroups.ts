@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 
 /** A version 1 hierarchy: its mount option, such as `cpu` or `name=systemd`, and where we are in it. */
@@ -13,10 +14,17 @@ const root = '/sys/fs/cgroup';
 
 /**
  * What all machines of a bed together get of the processors beside whoever else wants them: as much
- * as so many processes of the usual priority, or as three and a half at nice -10. One is the default,
- * and then a dozen of kubelets, runtimes and drivers starve beside a single compiler.
+ * as so many processes of the priority that this one has. One of the usual priority is the default,
+ * and then a dozen of kubelets, runtimes and drivers starve beside a single compiler. With many more
+ * the kernel's own threads starve, which have the usual priority and carry what the disks of all
+ * machines read and write: each request then waits for the fraction of a second.
  */
-const processes = 32;
+const processes = 4;
+
+/** cpu.shares of one process: 1024 at nice 0, and a quarter more for each step below that. */
+function sharesOf(nice: number): number {
+  return Math.round(1024 * 1.25 ** -nice);
+}
 
 /** All of this computer; a kubelet wants each that it is in. */
 function hierarchies(): readonly Hierarchy[] {
@@ -51,7 +59,7 @@ export class CgroupTree implements Disposable {
     for (const folder of folders) {
       makeCgroup(folder);
       if (readdirSync(folder).includes('cpu.shares')) {
-        writeFileSync(join(folder, 'cpu.shares'), `${processes * 1024}`);
+        writeFileSync(join(folder, 'cpu.shares'), `${processes * sharesOf(getPriority())}`);
       }
     }
     // What is frozen does not die of anything.

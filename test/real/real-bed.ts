@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmodSync, copyFileSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,8 @@ import type { Change } from '../machine/foundation.ts';
 import { ManagedProcess } from '../machine/process.ts';
 import { ScratchFolder } from '../machine/scratch-folder.ts';
 import { kinds } from '../model/objects.ts';
-import { buildImages, imageNames } from './images.ts';
+import { makeImageStore, storeVariable } from './image-store.ts';
+import { imageNames } from './images.ts';
 import { addresses, Network } from './network.ts';
 import { RealMachine } from './real-machine.ts';
 
@@ -119,8 +120,6 @@ export class RealBed implements AsyncDisposable {
 async function assemble(options: RealBedOptions, things: AsyncDisposableStack): Promise<Parts> {
   const runId = `real-${randomUUID().slice(0, 8)}`;
   const folder = things.use(new ScratchFolder('real-')).path;
-  // The image is made in there, and its cache as another user.
-  chmodSync(folder, 0o755);
   const network = await Network.create();
   const array = await startArray(runId, folder, things);
   const cluster = things.use(
@@ -135,7 +134,7 @@ async function assemble(options: RealBedOptions, things: AsyncDisposableStack): 
     }),
   );
   const binaries = await ensureNodeBinaries();
-  const images = buildImages(join(folder, 'images'), cluster.binaries['csi-attacher']);
+  const images = await imagesFor(folder);
   const api = things.use(new ApiClient(await cluster.access('admin'), 10_000));
   const watch = things.use(new ObjectWatch(api));
   await watch.start([...kinds.keys()]);
@@ -150,13 +149,22 @@ async function assemble(options: RealBedOptions, things: AsyncDisposableStack): 
         binaries,
         network,
         access: () => cluster.access({ node: name }),
-        images: [images],
+        images,
         pauseImage: imageNames.pause,
         ...(options.kubeletFlags && { kubeletFlags: options.kubeletFlags }),
       }),
     ),
   );
   return { folder, cluster, api, watch, array, machines, things };
+}
+
+/** A store of images: that which several beds share, or one of its own. */
+async function imagesFor(folder: string): Promise<string> {
+  const shared = process.env[storeVariable];
+  if (shared !== undefined) return shared;
+  const own = join(folder, 'images');
+  await makeImageStore(own);
+  return own;
 }
 
 async function startArray(

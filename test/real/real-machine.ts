@@ -11,6 +11,7 @@ import { ManagedProcess } from '../machine/process.ts';
 import { cgroupVariable } from './cgroup-variable.ts';
 import { cgroupOptions, freezerOf, freshCgroups } from './cgroups.ts';
 import { run } from './command.ts';
+import { layImages } from './image-store.ts';
 import { addressesOf, type Network, type NodeAddresses } from './network.ts';
 import { writeDisk, writeMemory } from './node-files.ts';
 import { workloadsIn, writerPattern } from './running.ts';
@@ -25,8 +26,8 @@ export interface RealMachineOptions {
   readonly network: Network;
   /** Of the kubelet. */
   readonly access: () => Promise<ApiAccess>;
-  /** OCI archives that are there from the first boot on. */
-  readonly images: readonly string[];
+  /** The store of the images that are there from the first boot on. */
+  readonly images: string;
   readonly pauseImage: string;
   readonly kubeletFlags?: readonly string[];
 }
@@ -81,7 +82,6 @@ export class RealMachine implements Machine {
       withinMs: 30_000,
       everyMs: 100,
     });
-    await this.#importImages();
     this.startService('kubelet');
   }
 
@@ -99,7 +99,7 @@ export class RealMachine implements Machine {
     await init.exited;
     for (const service of this.#services.values()) await service.kill();
     this.#services.clear();
-    await this.#emptied();
+    this.#pid = 0;
   }
 
   /** powerOff and boot. */
@@ -232,7 +232,8 @@ export class RealMachine implements Machine {
     const access = await this.#options.access();
     mkdirSync(this.#logs, { recursive: true });
     if (existsSync(this.#disk)) return;
-    const { name, pauseImage } = this.#options;
+    const { name, pauseImage, images } = this.#options;
+    await layImages(images, join(this.#disk, 'containerd'));
     const machineId = randomUUID().replaceAll('-', '');
     const ca = access.ca ?? '';
     const { addresses } = this;
@@ -245,6 +246,7 @@ export class RealMachine implements Machine {
     const { name, folder, runId } = this.#options;
     const tree = process.env[cgroupVariable];
     if (tree === undefined) throw new Error('not started by test/real/in-namespaces.ts');
+    await this.#emptied();
     this.#cgroups = freshCgroups(tree, name);
     const kernel = ['--mount', '--uts', '--ipc', '--net', '--cgroup', '--pid', '--fork'];
     const script = fileURLToPath(new URL('node-init.sh', import.meta.url));
@@ -266,13 +268,6 @@ export class RealMachine implements Machine {
       },
       { what: `${name} to be up`, everyMs: 20 },
     );
-  }
-
-  async #importImages(): Promise<void> {
-    const mark = join(this.#disk, 'images-imported');
-    if (existsSync(mark)) return;
-    for (const image of this.#options.images) await this.#ctr('images', 'import', image);
-    writeFileSync(mark, '');
   }
 
   async #ctr(...args: readonly string[]): Promise<string> {
@@ -325,13 +320,17 @@ export class RealMachine implements Machine {
     writeFileSync(freezerOf(tree, this.name), state);
   }
 
-  /** The kernel takes the dead away one by one. */
+  /**
+   * The kernel takes the dead of the former life away one by one, the last after it has unmounted
+   * their disks, which no array answers for any more.
+   */
   async #emptied(): Promise<void> {
-    const [first = ''] = this.#cgroups;
+    const [first] = this.#cgroups;
+    if (first === undefined) return;
     await eventually(() => readFileSync(join(first, 'cgroup.procs'), 'utf8') === '', {
       what: `the processes of ${this.name} to be gone`,
+      withinMs: 60_000,
     });
-    this.#pid = 0;
   }
 }
 

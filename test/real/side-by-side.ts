@@ -4,7 +4,7 @@
  * they work. What a file prints comes out in one piece when it has ended; the report has the sums of
  * jest's own.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import process from 'node:process';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import type { JestReport } from '../count.ts';
+import { storeVariable } from './image-store.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -65,7 +66,10 @@ async function runFile(file: string): Promise<JestReport & { readonly succeeded:
     '--',
     file,
   ];
-  const child = spawn('node', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('node', args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, [storeVariable]: images },
+  });
   running.add(child);
   let worked = 0;
   const code = new Promise<number | null>((resolve) => {
@@ -87,6 +91,15 @@ async function runFile(file: string): Promise<JestReport & { readonly succeeded:
     return { ...nothing, numRuntimeErrorTestSuites: 1, succeeded: false };
   }
 }
+
+/** What all of their machines have. */
+const images = join(folder, 'images');
+const made = spawnSync(
+  'node',
+  ['test/real/in-namespaces.ts', 'node', 'test/real/image-store.ts', images],
+  { stdio: 'inherit' },
+);
+if (made.status !== 0) throw new Error('no images for the machines');
 
 /** Of that, what has been told. */
 let counted = 0;
