@@ -2,7 +2,7 @@
 import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { heartbeatLease, leaderLease } from '../../src/shared/names.ts';
+import { driverLabel, heartbeatLease, leaderLease } from '../../src/shared/names.ts';
 import { defaultControllerCapabilities } from '../driver/controller-service.ts';
 import { type DialectName, dialects } from '../driver/dialect.ts';
 import { defaultNodeCapabilities } from '../driver/node-service.ts';
@@ -38,7 +38,8 @@ export interface InstallationOptions {
 export class Installation {
   readonly #bed: RealBed;
   readonly #folder: string;
-  readonly #variant: Variant;
+  #variant: Variant;
+  #shipped: { readonly spec: { readonly template: unknown } } | undefined;
 
   private constructor(bed: RealBed, folder: string, variant: Variant) {
     this.#bed = bed;
@@ -48,17 +49,20 @@ export class Installation {
 
   /** `kubectl apply -k`; resolves when a leader leads and has a heartbeat of every machine. */
   static async apply(bed: RealBed, options: InstallationOptions): Promise<Installation> {
-    const { variant = 'sidecar' } = options;
+    const { variant = 'sidecar', dialect = 'health' } = options;
     const folder = join(realpathSync(bed.folder), 'installation');
     mkdirSync(folder, { recursive: true });
-    writeFileSync(
-      join(folder, 'kustomization.yaml'),
-      JSON.stringify(kustomization(folder, variant, options.dialect)),
-    );
     const installation = new Installation(bed, folder, variant);
+    installation.#write(dialect);
     await bed.cluster.kubectl(['apply', '-k', folder]);
     await installation.ready();
     return installation;
+  }
+
+  /** As from now on the driver speaks of the health of volumes. */
+  async speak(dialect: DialectName): Promise<void> {
+    this.#write(dialect);
+    await this.again();
   }
 
   /** Takes back what was changed by hand. */
@@ -67,12 +71,14 @@ export class Installation {
     await this.rolledOut();
   }
 
-  /** Changes the pods of the agents by hand, for example to take something from them. */
+  /**
+   * Changes the pods of the agents by hand, for example to take something from them: from what they
+   * are shipped as, whatever was changed before.
+   */
   async changeAgents(...operations: readonly object[]): Promise<void> {
-    const name = this.#variant === 'standalone' ? standaloneName : agentsName;
-    const place = [`daemonset/${name}`, `--namespace=${driverNamespace}`];
-    const patch = ['patch', ...place, '--type=json', `--patch=${JSON.stringify(operations)}`];
-    await this.#bed.cluster.kubectl(patch);
+    const name = `daemonset/${this.#variant === 'standalone' ? standaloneName : agentsName}`;
+    this.#shipped ??= JSON.parse(await this.#kubectl('get', name, '--output=json'));
+    await this.#patch(name, replace('/spec/template', this.#shipped?.spec.template), ...operations);
     await this.rolledOut();
   }
 
@@ -83,10 +89,18 @@ export class Installation {
       `deployment/${controllerName}`,
       ...names.map((name) => `daemonset/${name}`),
     ]) {
-      const where = ['--timeout=180s', `--namespace=${driverNamespace}`];
-      await this.#bed.cluster.kubectl(['rollout', 'status', object, ...where]);
+      await this.#kubectl('rollout', 'status', object, '--timeout=180s');
     }
     await this.ready();
+  }
+
+  /** Takes csi-failover from the driver, as the README says it of agents that stand alone. */
+  async removeOurs(): Promise<void> {
+    await this.#kubectl('delete', `daemonset/${standaloneName}`, '--timeout=90s');
+    await this.#patch(`deployment/${controllerName}`, { op: 'remove', path: `${containers}/2` });
+    this.#variant = 'none';
+    await this.rolledOut();
+    await this.#kubectl('delete', 'lease', `--selector=${driverLabel}=${driverName}`);
   }
 
   /** Everything is rolled out, registered and watched. */
@@ -133,8 +147,29 @@ export class Installation {
     return pods.find(({ metadata }) => holder.includes(metadata.name))?.spec.nodeName;
   }
 
+  /** Takes everything away, the driver included. */
   async remove(): Promise<void> {
-    await this.#bed.cluster.kubectl(['delete', '-k', this.#folder, '--timeout=90s']);
+    const forgiving = ['--ignore-not-found', '--timeout=90s'];
+    await this.#bed.cluster.kubectl(['delete', '-k', this.#folder, ...forgiving]);
+  }
+
+  /** The rights that stand in the cluster for us. */
+  async rights(): Promise<readonly string[]> {
+    const roles = ['clusterroles', 'clusterrolebindings', 'roles', 'rolebindings'];
+    const policies = ['validatingadmissionpolicies', 'validatingadmissionpolicybindings'];
+    const kinds = ['serviceaccounts', ...roles, ...policies].join(',');
+    const select = ['--all-namespaces', `--selector=${driverLabel}=${driverName}`];
+    const printed = await this.#bed.cluster.kubectl(['get', kinds, ...select, '--output=name']);
+    return printed.split('\n').filter((line) => line !== '');
+  }
+
+  async #patch(name: string, ...operations: readonly object[]): Promise<void> {
+    await this.#kubectl('patch', name, '--type=json', `--patch=${JSON.stringify(operations)}`);
+  }
+
+  /** In the namespace of the driver. */
+  async #kubectl(...words: readonly string[]): Promise<string> {
+    return await this.#bed.cluster.kubectl([...words, `--namespace=${driverNamespace}`]);
   }
 
   #driverOn(machine: string): Pod | undefined {
@@ -143,6 +178,11 @@ export class Installation {
       .find(
         ({ metadata, spec }) => metadata.name.startsWith(agentsName) && spec.nodeName === machine,
       );
+  }
+
+  #write(dialect: DialectName): void {
+    const file = join(this.#folder, 'kustomization.yaml');
+    writeFileSync(file, JSON.stringify(kustomization(this.#folder, this.#variant, dialect)));
   }
 
   #isReady(): boolean {
@@ -167,7 +207,7 @@ function isReady({ status }: Pod): boolean {
 }
 
 /** Where the array is, and what the driver needs of the machine to mount what it serves. */
-function kustomization(folder: string, variant: Variant, dialect: DialectName = 'health'): object {
+function kustomization(folder: string, variant: Variant, dialect: DialectName): object {
   const example = variant === 'standalone' ? 'standalone-agent' : 'test-driver';
   const nodeCan = [...defaultNodeCapabilities, ...dialects[dialect].node];
   const controllerCan = [...defaultControllerCapabilities, ...dialects[dialect].controller];

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { JsonObject } from '../../src/shared/effect.ts';
-import { enabledLabel } from '../../src/shared/names.ts';
+import { enabledLabel, leaderLease } from '../../src/shared/names.ts';
 import type { JournalEntry, WriterSummary } from '../array/judge.ts';
 import { type ShownEvent, shownEvent } from '../demo/describe.ts';
 import { collections, createWorkload, must } from '../machine/create-workload.ts';
@@ -135,7 +135,7 @@ export class RealStage implements AsyncDisposable {
   left(): readonly string[] {
     const leases = this.bed.watch.all('leases').map(({ metadata }) => metadata.name);
     const own = leases.filter(
-      (name) => name.startsWith(driverName) || name.includes('csi-failover'),
+      (name) => name.startsWith(driverName) || name === leaderLease(driverName),
     );
     return [...leftOvers(this.bed.watch, driverName), ...own];
   }
@@ -208,20 +208,26 @@ export class RealStage implements AsyncDisposable {
     readonly kind: string;
     readonly name: string;
     readonly reason: string;
+    /** Words that its message has. */
+    readonly says?: string;
     /** An older one does not count. */
     readonly since?: number;
     readonly withinMs?: number;
   }): Promise<ShownEvent> {
-    const { kind, name, reason, since = 0, withinMs = 15_000 } = asked;
+    const { kind, name, reason, says = '', since = 0, withinMs = 15_000 } = asked;
     return await eventually(
       async () =>
         ((await this.bed.api.list('events')) ?? [])
           .map(shownEvent)
           .find(
             (one) =>
-              one.kind === kind && one.name === name && one.reason === reason && one.at >= since,
+              one.kind === kind &&
+              one.name === name &&
+              one.reason === reason &&
+              one.message.includes(says) &&
+              one.at >= since,
           ),
-      { what: `Event ${reason} on ${kind} ${name}`, withinMs, everyMs: 200 },
+      { what: `Event ${reason} on ${kind} ${name} ${says}`.trim(), withinMs, everyMs: 200 },
     );
   }
 

@@ -13,6 +13,8 @@ const kubeletToldMs = 20_000;
 
 describe('the agents in a DaemonSet of their own', () => {
   let stage: RealStage;
+  /** How long it takes from Ready again with all that they are shipped with. */
+  let releasedAfterMs = 45_000;
 
   beforeAll(async () => {
     stage = await RealStage.open('standalone', { machines: [a, b], variant: 'standalone' });
@@ -44,7 +46,7 @@ describe('the agents in a DaemonSet of their own', () => {
 
   /** The pod leaves this machine, which lives, and is back at once. */
   async function failsOver(machine: string): Promise<void> {
-    stage.bed.machine(machine).hangApi();
+    stage.bed.machine(machine).cutApi();
     await stage.moves(web, machine, 60_000);
     stage.bed.machine(machine).healApi();
     await eventually(() => stage.bed.isReady(machine), { what: 'Ready again', withinMs: 60_000 });
@@ -66,7 +68,9 @@ describe('the agents in a DaemonSet of their own', () => {
   it('have a pod moved, and attest that its machine is clean', async () => {
     await stage.place(web, a);
     await failsOver(a);
+    const back = Date.now();
     await stage.released(120_000);
+    releasedAfterMs = Date.now() - back;
     await stage.event({ kind: 'Node', name: a, reason: 'NodeReleased' });
   }, 300_000);
 
@@ -84,15 +88,7 @@ describe('the agents in a DaemonSet of their own', () => {
       await reports({ driver: 'refused' });
     }, 240_000);
 
-    it('the directory of the driver, in which its socket is', async () => {
-      await stage.installation.again();
-      await reports({ driver: 'ok' });
-      await stage.installation.changeAgents({ op: 'remove', path: `${container}/volumeMounts/0` });
-      await reports({ driver: 'refused' });
-    }, 240_000);
-
     it('the network of the node, or a dead kubelet is not heard', async () => {
-      await stage.installation.again();
       await stage.installation.changeAgents(
         { op: 'replace', path: '/spec/template/spec/hostNetwork', value: false },
         { op: 'replace', path: `${container}/args/3`, value: '--http-endpoint=:9654' },
@@ -105,6 +101,11 @@ describe('the agents in a DaemonSet of their own', () => {
         expect(reportOf(a)?.kubelet).toBe('ok');
       });
     }, 300_000);
+
+    it('the directory of the driver, in which its socket is', async () => {
+      await stage.installation.changeAgents({ op: 'remove', path: `${container}/volumeMounts/0` });
+      await reports({ driver: 'refused' });
+    }, 240_000);
 
     it('tolerations, or a taint takes the agent from its node', async () => {
       const agents = (): number =>
@@ -128,13 +129,12 @@ describe('the agents in a DaemonSet of their own', () => {
     }, 300_000);
 
     it('mounts as they come and go, or no machine can attest that it is clean', async () => {
-      await stage.installation.again();
       await stage.installation.changeAgents({
         op: 'remove',
         path: `${container}/volumeMounts/1/mountPropagation`,
       });
       await failsOver(b);
-      await sleep(60_000);
+      await sleep(releasedAfterMs + 15_000);
       expect(reportOf(b)?.clean).toBeUndefined();
       await stage.installation.again();
       await stage.released(120_000);
@@ -143,6 +143,25 @@ describe('the agents in a DaemonSet of their own', () => {
 
   it('have moved the pod without harm', async () => {
     expect(await stage.violations(web)).toEqual([]);
+    expect(await stage.damageSoFar(web)).toEqual([]);
+  }, 180_000);
+
+  it('go without a trace, and driver and pod go on', async () => {
+    const pod = stage.podOf(web);
+    await stage.installation.removeOurs();
+    await eventually(() => stage.left().length === 0, { what: 'nothing of ours to be left' });
+    // Nobody who still runs makes one again.
+    await sleep(10_000);
+    expect(stage.left()).toEqual([]);
+    await stage.writesOn(web, pod?.spec.nodeName ?? '', { since: Date.now() });
+    expect(stage.podOf(web)?.metadata.uid).toBe(pod?.metadata.uid);
     expect(await stage.damage(web)).toEqual([]);
+  }, 300_000);
+
+  it('leave no rights behind when the driver goes, too', async () => {
+    expect(await stage.installation.rights()).not.toEqual([]);
+    await stage.installation.remove();
+    expect(await stage.installation.rights()).toEqual([]);
+    expect(stage.left()).toEqual([]);
   }, 180_000);
 });
