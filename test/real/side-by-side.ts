@@ -5,13 +5,13 @@
  * jest's own.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import type { JestReport } from '../count.ts';
+import { ScratchFolder } from '../machine/scratch-folder.ts';
 import { storeVariable } from './image-store.ts';
 
 const { values, positionals } = parseArgs({
@@ -22,6 +22,9 @@ const { values, positionals } = parseArgs({
   },
 });
 
+const inNamespaces = 'test/real/in-namespaces.ts';
+/** Arguments of setpriv. It ends what it has started, and hears of our end, whatever that is. */
+const untilWeEnd = ['--pdeathsig', 'TERM', 'node'];
 const jest = [
   '--experimental-vm-modules',
   '--disable-warning=ExperimentalWarning',
@@ -38,7 +41,8 @@ const nothing: JestReport = {
   numRuntimeErrorTestSuites: 0,
 };
 
-const folder = mkdtempSync(join(tmpdir(), 'csi-failover-side-by-side-'));
+using scratch = new ScratchFolder('csi-failover-side-by-side-');
+const folder = scratch.path;
 const running = new Set<ChildProcess>();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
@@ -58,15 +62,8 @@ function processorSeconds(): number {
 async function runFile(file: string): Promise<JestReport & { readonly succeeded: boolean }> {
   const start = performance.now();
   const report = join(folder, `${file.replaceAll('/', '-')}.json`);
-  const args = [
-    'test/real/in-namespaces.ts',
-    'node',
-    ...jest,
-    `--outputFile=${report}`,
-    '--',
-    file,
-  ];
-  const child = spawn('node', args, {
+  const args = [inNamespaces, 'node', ...jest, `--outputFile=${report}`, '--', file];
+  const child = spawn('setpriv', [...untilWeEnd, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, [storeVariable]: images },
   });
@@ -94,11 +91,8 @@ async function runFile(file: string): Promise<JestReport & { readonly succeeded:
 
 /** What all of their machines have. */
 const images = join(folder, 'images');
-const made = spawnSync(
-  'node',
-  ['test/real/in-namespaces.ts', 'node', 'test/real/image-store.ts', images],
-  { stdio: 'inherit' },
-);
+const make = [...untilWeEnd, inNamespaces, 'node', 'test/real/image-store.ts', images];
+const made = spawnSync('setpriv', make, { stdio: 'inherit' });
 if (made.status !== 0) throw new Error('no images for the machines');
 
 /** Of that, what has been told. */
@@ -115,5 +109,4 @@ await Promise.all(Array.from({ length: Number(values.beds) }, bed));
 const names = Object.keys(nothing) as (keyof JestReport)[];
 const sums = names.map((name) => [name, reports.reduce((sum, one) => sum + one[name], 0)]);
 writeFileSync(values.report, JSON.stringify(Object.fromEntries(sums)));
-rmSync(folder, { recursive: true, force: true });
 process.exitCode = reports.every(({ succeeded }) => succeeded) ? 0 : 1;
