@@ -52,7 +52,7 @@ const measured = ['test/e2e/evidence-storage.test.ts', 'test/e2e/power-off.test.
 const narrow = ['test/e2e/hundred-pods.test.ts'];
 const measuredOnMachines = ['test/real/power-off.test.ts'];
 /** Those for which `make test` has no time, what takes longest first. */
-const longOnMachines = ['services', 'standalone', 'stock'].map(
+const longOnMachines = ['standalone', 'stock', 'services', 'moves'].map(
   (name) => `test/real/${name}.test.ts`,
 );
 
