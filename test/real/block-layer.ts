@@ -60,7 +60,10 @@ async function detach(name: string): Promise<void> {
   // It unmounts itself, and says goodbye to the array.
   disk?.child.kill('SIGTERM');
   await disk?.ended;
-  rmSync(folderOf(name), { recursive: true, force: true });
+  const folder = folderOf(name);
+  // What ended by itself when the array dropped it has left its mount there, which answers nobody.
+  await run('umount', ['--lazy', folder]).catch(() => undefined);
+  rmSync(folder, { recursive: true, force: true });
 }
 
 async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
