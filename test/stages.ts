@@ -223,5 +223,7 @@ export const stages: readonly Stage[] = [
 export function filesOf({ tests, but = [] }: Tests, root: string): readonly string[] {
   const patterns = tests.map((one) => (one.endsWith('.ts') ? one : `${one}/**/*.test.ts`));
   const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: root }).sort());
-  return [...new Set(files)].filter((file) => !but.includes(file));
+  const isLeftOut = (file: string): boolean =>
+    but.some((one) => file === one || file.startsWith(`${one}/`));
+  return [...new Set(files)].filter((file) => !isLeftOut(file));
 }

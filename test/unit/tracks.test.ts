@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import LongestFirst, { longest } from '../longest-first.ts';
-import { stages } from '../stages.ts';
+import { filesOf, stages } from '../stages.ts';
 import { type Planned, type Progress, startable } from '../tracks.ts';
 
 const build: Planned = { name: 'build', track: 'build' };
@@ -53,6 +53,15 @@ describe('the stages of this project', () => {
       for (const { name } of startable(planned, { running: new Set(), ended })) ended.add(name);
     }
     expect([...ended].sort()).toEqual(planned.map(({ name }) => name).sort());
+  });
+
+  it('of make test run each file of unit tests once', () => {
+    const run = stages
+      .filter(({ plans }) => plans.includes('all'))
+      .flatMap((stage) => ('tests' in stage.run ? filesOf(stage.run, '.') : []));
+    expect(run.filter((file) => file.startsWith('test/unit/')).sort()).toEqual(
+      globSync('test/unit/**/*.test.ts').sort(),
+    );
   });
 
   it('use nothing that has another name', () => {
