@@ -39,9 +39,14 @@ export function settlePhase(episode: Episode, wanted: Wanted): void {
 
 /**
  * Somebody has stripped the holds, and the node is back with all that it had: nothing was moved. A
- * record that lists no volume would stand for all of the driver.
+ * record that lists no volume would stand for all of the driver; one that was adopted does again,
+ * because what was taken away under the record before it nobody knows.
  */
 function giveUp(episode: Episode, unheld: readonly AttachmentTarget[], wanted: Wanted): void {
+  if (episode.record.reason === 'adopted') {
+    updateRecord(episode, { phase: 'Moved', volumes: [] }, wanted, unheld);
+    return;
+  }
   const locked = lockedUntil(episode.situation);
   if (locked !== undefined) wanted.wakeAt.push(locked);
   else updateRecord(episode, { phase: 'Released', reason: 'withdrawn' }, wanted, unheld);

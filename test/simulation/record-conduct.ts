@@ -15,6 +15,9 @@ import type { Deed } from './conduct.ts';
 import { recordIn } from './fence-records.ts';
 import type { World } from './world.ts';
 
+/** What a watch may lag behind, and a request that was begun by then. */
+const unseenMs = 15_000;
+
 export function recordMisdeeds(world: World, deed: Deed): readonly string[] {
   const { action, before, after, replica } = deed;
   const { driver } = replica.options.policy;
@@ -32,7 +35,11 @@ export function recordMisdeeds(world: World, deed: Deed): readonly string[] {
   if (action.kind === 'UpdateRecord') found.push(...writtenOver(world, deed));
   const ends = is?.phase === 'Released' && was !== undefined && was.phase !== 'Released';
   if (ends && was.phase === 'Intent') found.push(...withdrawn(world, driver, action.node, was));
-  if (ends && was.phase !== 'Intent') found.push(...released(world, driver, action.node, was));
+  if (ends && was.phase !== 'Intent') {
+    // Its holds were stripped, and the node has all that it had: there is nothing to be clean of.
+    const isGivenUp = is.reason === 'withdrawn' && !standsForAll(was);
+    found.push(...released(world, { driver, node: action.node, isGivenUp }, was));
+  }
   if (was !== undefined && is === undefined) {
     const node = world.store.find('nodes', action.node);
     const tainted = node?.spec?.taints?.some(({ key }) => key === fencedTaint(driver)) === true;
@@ -91,11 +98,15 @@ function withdrawn(
   return [`S6 withdrew the episode of ${node}, which has lost ${pv}`];
 }
 
+/** What was taken away before somebody took the record nobody knows. */
+function standsForAll({ volumes, reason }: FenceRecord): boolean {
+  return volumes.length === 0 || reason === 'adopted';
+}
+
 /** S8: nothing of the fenced volumes is left, neither a mount nor a writer. */
 function released(
   world: World,
-  driver: string,
-  nodeName: string,
+  { driver, node: nodeName, isGivenUp }: { driver: string; node: string; isGivenUp: boolean },
   record: FenceRecord,
 ): readonly string[] {
   const node = world.store.find('nodes', nodeName);
@@ -103,7 +114,10 @@ function released(
   if (node === undefined || machine === undefined || !machine.isOn) return [];
   if (node.metadata.annotations?.[releaseAnnotation] === record.epoch) return [];
   const rebooted = record.bootId !== '' && machine.machine.bootId !== record.bootId;
-  if (!rebooted && !world.checkers.leases.hasAttested(driver, nodeName, record.epoch)) {
+  const attested = world.checkers.leases.hasAttested(driver, nodeName, record.epoch);
+  // Deleted, and made again so short ago that nobody may have been told: a Node that is gone is free.
+  const isUnseen = world.checkers.ageOf(node.metadata.uid) < unseenMs;
+  if (!rebooted && !isGivenUp && !isUnseen && !attested) {
     return [`S8 released ${nodeName}, whose agent has never said that it is clean`];
   }
   const fenced = new Set(record.volumes.map(({ handle }) => handle));
