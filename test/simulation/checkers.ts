@@ -19,7 +19,7 @@ import { misdeeds } from './conduct.ts';
 import { recordOf } from './fence-records.ts';
 import { hastyBeginnings } from './haste.ts';
 import { LeaseHistory } from './lease-history.ts';
-import { objection, releaseObjection } from './oracle.ts';
+import { objection, releaseObjection, withdrawalObjection } from './oracle.ts';
 import { die, goOn, type Interruption } from './interruption.ts';
 import { Repetitions } from './repetitions.ts';
 import type { Replica, Running, Witness } from './replica.ts';
@@ -49,6 +49,8 @@ export class Checkers {
   withdrawals = 0;
   /** What befalls whoever sends the request of this number. */
   killAt: Interruption | undefined;
+  /** What happens in the moment in which an action is begun. */
+  meanwhile: ((replica: Replica, action: Action) => void) | undefined;
   readonly #world: World;
   readonly #bornAt = new Map<string, number>();
   readonly #kubeletReadAt = new WeakMap<Action, number>();
@@ -84,8 +86,11 @@ export class Checkers {
       begun: (replica, action) => {
         this.#failIf(this.#repetitions.begun(replica, action, world.now));
         this.#begunAt.set(`${replica.party} ${action.node}`, world.now);
+        this.meanwhile?.(replica, action);
         const why = objection(replica, action);
         if (why !== undefined) this.fail(`S3 ${why}`);
+        const hasty = withdrawalObjection(replica, action);
+        if (hasty !== undefined) this.fail(`S6 ${hasty}`);
         const unclean = releaseObjection(replica, action);
         if (unclean !== undefined) this.fail(`S8 ${unclean}`);
         for (const one of hastyBeginnings(world, replica, action)) this.fail(one);

@@ -5,7 +5,7 @@ export function killLeaders(worlds: number): number {
   let [seed, found, runs, failed] = [0, 0, 0, 0];
   while (found < worlds) {
     // Those in which a machine dies and nothing else happens.
-    seed += 10;
+    seed += 20;
     const { moves, writes } = runSeed(seed);
     // A machine without pods of ours dies without an episode.
     if (moves === 0) continue;

@@ -5,6 +5,7 @@
 import type { Action } from '../../src/controller-mode/actions.ts';
 import {
   fencedTaint,
+  heartbeatLease,
   holdFinalizer,
   intentAnnotation,
   nodeIdAnnotation,
@@ -12,9 +13,10 @@ import {
   pausedAnnotation,
   policyAnnotation,
   releaseAnnotation,
+  reportAnnotation,
   switchConfigMap,
 } from '../../src/shared/names.ts';
-import { decodePodIntent } from '../../src/shared/record.ts';
+import { decodeNodeReport, decodePodIntent } from '../../src/shared/record.ts';
 import { uniqueVolumeName } from '../../src/shared/model.ts';
 import { conditionStatus, isDeleting, isFinished } from '../model/conditions.ts';
 import { toleratesAll } from '../model/node-fit.ts';
@@ -58,6 +60,22 @@ export function objection(replica: Replica, action: Action): string | undefined 
   }
 }
 
+/** S6: a volume of a pod was taken away, by whichever instance; only a move helps that pod. */
+export function withdrawalObjection(replica: Replica, action: Action): string | undefined {
+  if (action.kind !== 'UpdateRecord' || action.from.phase !== 'Intent') return undefined;
+  if (action.record.phase !== 'Released') return undefined;
+  const view = new View(replica);
+  const loser = view.podsOn(action.node).find((pod) => {
+    const intent = view.intentOf(pod);
+    const own = intent?.uid === pod.metadata.uid && intent.epoch === action.record.epoch;
+    return own && !isFinished(pod) && view.hasLost(pod);
+  });
+  return (
+    loser &&
+    `withdrew the episode of ${action.node}, where ${loser.metadata.name} has lost a volume`
+  );
+}
+
 /** S8: why this node should not be given back yet, by what it and its kubelet say. */
 export function releaseObjection(replica: Replica, action: Action): string | undefined {
   if (action.kind !== 'UpdateRecord' || action.from.phase !== 'Moved') return undefined;
@@ -77,7 +95,16 @@ export function releaseObjection(replica: Replica, action: Action): string | und
   if (ready !== 'True') return `released ${action.node}, whose Ready condition is ${ready}`;
   const names = new Set(volumes.map(({ handle }) => uniqueVolumeName(driver, handle)));
   const used = node.status?.volumesInUse?.find((name) => names.has(name));
-  return used && `released ${action.node}, whose kubelet has ${used} in use`;
+  if (used !== undefined) return `released ${action.node}, whose kubelet has ${used} in use`;
+  const bootId = node.status?.nodeInfo?.bootID ?? '';
+  if (action.record.bootId !== '' && bootId !== '' && bootId !== action.record.bootId)
+    return undefined;
+  const lease = replica
+    .delivered('heartbeats')
+    .get(`default/${heartbeatLease(driver, action.node)}`);
+  const clean = decodeNodeReport(lease?.metadata.annotations?.[reportAnnotation])?.clean;
+  if (clean?.epoch === epoch) return undefined;
+  return `released ${action.node}, whose agent does not say that it is clean`;
 }
 
 function named(what: string, pod: Pod, why: string | undefined): string | undefined {

@@ -143,8 +143,10 @@ export class Replica {
     this.#downUntil = Math.max(this.#downUntil, now + durationMs);
   }
 
-  stallWatch(until: number): void {
-    this.options.prng.pick(this.#watches).stall(until);
+  /** Any of them, if none is named. */
+  stallWatch(until: number, source?: SourceName): void {
+    const named = this.#watches.find((one) => one.source === source);
+    (named ?? this.options.prng.pick(this.#watches)).stall(until);
   }
 
   /** Any of them, if none is named. */

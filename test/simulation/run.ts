@@ -1,5 +1,6 @@
 /** One seed from its first moment to its last: safety while things break, then liveness. */
 import { engageCaretaker } from './caretaker.ts';
+import { type CloseCall, closeCalls, playCloseCall, workloadsAround } from './close-calls.ts';
 import { areFenced, lateDriver, listingDriver, plainDriver, planDrivers } from './drivers.ts';
 import type { Kill } from './interruption.ts';
 import { inject, planFaults, type PlannedFault } from './faults.ts';
@@ -38,7 +39,7 @@ export interface Run {
   readonly lines: readonly string[];
 }
 
-/** Every fifth seed is the main job alone, with a bound on its time: a death or bad volumes. */
+/** Every fifth seed is one trouble alone: a death or bad volumes, with a bound on its time, or a close call. */
 export function isOneDeath(seed: number): boolean {
   return seed % 5 === 0;
 }
@@ -48,11 +49,17 @@ function healthStory(seed: number): HealthStory | undefined {
   return seed % 10 === 5 ? healthStories[Math.floor(seed / 10) % healthStories.length] : undefined;
 }
 
+/** Every twentieth seed, one after the other, too. */
+function closeCallOf(seed: number): CloseCall | undefined {
+  return seed % 20 === 10 ? closeCalls[Math.floor(seed / 20) % closeCalls.length] : undefined;
+}
+
 export function runSeed(seed: number, options: RunOptions = {}): Run {
   const prng = new Prng(seed);
   const oneDeath = isOneDeath(seed);
   const story = healthStory(seed);
-  const plan = planWorld(prng.fork(), oneDeath, story);
+  const call = closeCallOf(seed);
+  const plan = planWorld(prng.fork(), { oneDeath, story, call });
   const planned = oneDeath ? [] : planFaults(prng.fork(), faultyMs - 10_000);
   const faults = options.faults ?? planned;
   const { keepLines = false, killAt } = options;
@@ -63,6 +70,7 @@ export function runSeed(seed: number, options: RunOptions = {}): Run {
     for (const array of world.arrays.values()) story?.before?.(array);
     world.run(settleMs);
     if (story !== undefined) playHealthStory(world, prng.fork(), story);
+    else if (call !== undefined) playCloseCall(world, call);
     else if (oneDeath) dieOnce(world, prng.fork(), boundMs);
     else {
       inject(world, faults);
@@ -79,15 +87,23 @@ export function runSeed(seed: number, options: RunOptions = {}): Run {
   return { seed, violations, faults, episodes, moves, writes, simulatedMs, traceHash, lines };
 }
 
-function planWorld(prng: Prng, oneDeath: boolean, story?: HealthStory): WorldPlan {
+interface Plot {
+  readonly oneDeath: boolean;
+  readonly story: HealthStory | undefined;
+  readonly call: CloseCall | undefined;
+}
+
+function planWorld(prng: Prng, { oneDeath, story, call }: Plot): WorldPlan {
   const some = ['a', 'b', 'c', 'd', 'e', 'f'].slice(0, prng.pick([3, 4, 4, 5, 6]));
   const nodes = story?.nodes ?? some;
   const simple = [plainDriver, listingDriver, ...(story === undefined ? [] : [lateDriver])];
   const fitting = simple.filter(({ array }) => story?.with.includes(array.health) ?? true);
-  const drivers = oneDeath ? [prng.pick(fitting)] : planDrivers(prng);
+  const drawnDrivers = oneDeath ? [prng.pick(fitting)] : planDrivers(prng);
+  const drivers = call?.drivers ?? drawnDrivers;
   const names = drivers.map(({ name }) => name);
   const drawn = planWorkloads(prng, names, nodes);
-  const workloads = story === undefined ? drawn : workloadsOf(story, names[0] ?? '', drawn);
+  const chosen = story === undefined ? drawn : workloadsOf(story, names[0] ?? '', drawn);
+  const workloads = call === undefined ? chosen : workloadsAround(call, nodes);
   if (oneDeath) {
     const latency = { lowMs: 0, highMs: 40 };
     const policy = { nodeCondition: story !== undefined };

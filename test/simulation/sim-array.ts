@@ -44,6 +44,8 @@ export class SimArray implements Driver {
   extraMs = 0;
   /** A listing may be without some of the volumes. */
   listsPartly = false;
+  /** It answers listings with an error. */
+  refusesListings = false;
   /** Its management answers no question about health, while volumes go on working. */
   managementIsOut = false;
   /** Its listings have no word on health, which it tells when it is asked for one volume. */
@@ -80,6 +82,7 @@ export class SimArray implements Driver {
     this.hangs = false;
     this.extraMs = 0;
     this.listsPartly = false;
+    this.refusesListings = false;
     this.managementIsOut = false;
     this.listsNoHealth = false;
     this.isPolledInVain = false;
@@ -133,6 +136,9 @@ export class SimArray implements Driver {
     const nothing = new Map<string, readonly string[]>();
     if (!this.kind.lists) {
       return { target: 'csi', outcome: outcomeOfGrpc(12, 'no listing'), publishedNodes: nothing };
+    }
+    if (this.refusesListings) {
+      return { target: 'csi', outcome: outcomeOfGrpc(14, 'refused'), publishedNodes: nothing };
     }
     if (this.hangs) {
       return { target: 'csi', outcome: outcomeOfGrpc(4, 'hangs'), publishedNodes: nothing };

@@ -57,6 +57,7 @@ export class SimMachine {
   #kubelet = true;
   #linked = true;
   #kubeletPausedUntil = 0;
+  #agentsPausedUntil = 0;
   readonly #healthySince = new Map<string, number>();
 
   constructor(options: SimMachineOptions) {
@@ -126,6 +127,7 @@ export class SimMachine {
       this.#frozenUntil,
       this.#kubeletDeadUntil,
       this.#kubeletPausedUntil,
+      this.#agentsPausedUntil,
     ]) {
       if (at > now) next = Math.min(next, at);
     }
@@ -149,6 +151,13 @@ export class SimMachine {
 
   freeze(durationMs: number): void {
     this.#frozenUntil = Math.max(this.#frozenUntil, this.#options.timeline.now + durationMs);
+  }
+
+  /** What runs on it runs on; only kubelet and agents take their time. */
+  dawdle(durationMs: number): void {
+    const until = this.#options.timeline.now + durationMs;
+    this.#agentsPausedUntil = until;
+    this.#kubeletPausedUntil = until;
   }
 
   killKubelet(durationMs: number): void {
@@ -280,7 +289,8 @@ export class SimMachine {
 
   /** What ran on goes on; only the kubelet needs a moment to see what has changed. */
   #pauseKubelet(now: number): void {
-    this.#kubeletPausedUntil = now + this.#options.prng.between(0, kubeletBackOffMs);
+    const pausedUntil = now + this.#options.prng.between(0, kubeletBackOffMs);
+    this.#kubeletPausedUntil = Math.max(this.#agentsPausedUntil, pausedUntil);
   }
 
   #stepAgent(driver: string, agent: Agent, now: number): void {
@@ -289,7 +299,7 @@ export class SimMachine {
     if (!agent.isRunning && now >= deadUntil) agent.start();
     const said = this.#driverWords.get(driver);
     agent.driverWord = said !== undefined && now < said.until ? said.word : 'ok';
-    agent.step();
+    if (now >= this.#agentsPausedUntil) agent.step();
   }
 
   #judgeHealth(now: number): void {
