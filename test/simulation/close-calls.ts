@@ -35,7 +35,7 @@ export interface CloseCall {
   /** What befalls the node. */
   readonly failure: (machine: SimMachine, world: World) => void;
   readonly at: (action: Action, replica: Replica) => boolean;
-  readonly then: (moment: Moment) => void;
+  readonly happens: (moment: Moment) => void;
 }
 
 /** From the failure on; then all is healed. */
@@ -62,14 +62,14 @@ export const closeCalls: readonly CloseCall[] = [
     drivers: [plainDriver],
     failure: isCutOff,
     at: ({ kind }) => kind === 'BeginEpisode',
-    then: ({ world, machine }) => renewKubelet(world, machine),
+    happens: ({ world, machine }) => renewKubelet(world, machine),
   },
   {
     name: 'another one writes the record first',
     drivers: [listingDriver],
     failure: loses,
     at: ({ kind }) => kind === 'UpdateRecord',
-    then: ({ world, machine, replica }) => {
+    happens: ({ world, machine, replica }) => {
       const { driver } = replica.options.policy;
       const record = recordOf(world, driver, machine.name);
       if (record === undefined) return;
@@ -82,7 +82,7 @@ export const closeCalls: readonly CloseCall[] = [
     drivers: [plainDriver],
     failure: isCutOff,
     at: ({ kind }) => kind === 'Evict',
-    then: ({ world, action, replica }) => {
+    happens: ({ world, action, replica }) => {
       if (action.kind !== 'Evict') return;
       const key = intentAnnotation(replica.options.policy.driver);
       annotate(world, 'pods', action.pod.name, { [key]: null });
@@ -94,7 +94,7 @@ export const closeCalls: readonly CloseCall[] = [
     drivers: [plainDriver],
     failure: loses,
     at: ({ kind }) => kind === 'RemoveRecord',
-    then: ({ world, machine: { name }, replica }) => {
+    happens: ({ world, machine: { name }, replica }) => {
       const taint = {
         key: fencedTaint(replica.options.policy.driver),
         effect: 'NoSchedule',
@@ -108,7 +108,7 @@ export const closeCalls: readonly CloseCall[] = [
     drivers: [plainDriver],
     failure: loses,
     at: ({ kind }) => kind === 'RemoveRecord',
-    then: ({ world, action, machine: { name: node }, replica }) => {
+    happens: ({ world, action, machine: { name: node }, replica }) => {
       const [pod] = world.store.all('pods').filter(({ spec }) => spec.nodeName !== node);
       if (action.kind !== 'RemoveRecord' || pod === undefined) return;
       const { uid, name } = pod.metadata;
@@ -123,7 +123,7 @@ export const closeCalls: readonly CloseCall[] = [
     drivers: [plainDriver],
     failure: isCutOff,
     at: (action) => action.kind === 'UpdateRecord' && action.record.phase === 'Released',
-    then: ({ world, machine, replica }) => {
+    happens: ({ world, machine, replica }) => {
       const lease = heartbeatLease(replica.options.policy.driver, machine.name);
       annotate(world, 'leases', lease, { [fenceAnnotation]: null });
       // What the agent says in the next moments is about the record that is gone.
@@ -143,7 +143,7 @@ export const closeCalls: readonly CloseCall[] = [
     },
     failure: loses,
     at: (action) => action.kind === 'UpdateRecord' && action.record.phase === 'Moved',
-    then: ({ world, machine }) => {
+    happens: ({ world, machine }) => {
       const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: shared.claim } }];
       const spec = { nodeName: machine.name, containers: [{ name: 'main' }], volumes };
       world.store.create('pods', { metadata: { name: 'guest', namespace: 'default' }, spec });
@@ -155,7 +155,7 @@ export const closeCalls: readonly CloseCall[] = [
     besides: onFirst('stranger', stranger, false),
     failure: loses,
     at: ({ kind }) => kind === 'BeginEpisode',
-    then: ({ world }) => {
+    happens: ({ world }) => {
       const place = { namespace: 'default', name: 'stranger' };
       world.store.delete('pods', place, { gracePeriodSeconds: 0 });
     },
@@ -165,7 +165,7 @@ export const closeCalls: readonly CloseCall[] = [
     drivers: [plainDriver],
     failure: loses,
     at: (action) => action.kind === 'SetTaint' && action.taint.key === outOfServiceTaint,
-    then: ({ world }) => {
+    happens: ({ world }) => {
       world.controlPlane.switch('attach-detach', false);
       const back = (): void => world.controlPlane.switch('attach-detach', true);
       world.timeline.later(40_000, back);
@@ -177,7 +177,7 @@ export const closeCalls: readonly CloseCall[] = [
     drivers: [plainDriver],
     failure: loses,
     at: ({ kind }) => kind === 'SetTaint',
-    then: ({ world, machine, replica }) => {
+    happens: ({ world, machine, replica }) => {
       const lease = heartbeatLease(replica.options.policy.driver, machine.name);
       world.api.forbids = ({ verb, name }) => verb === 'get' && name === lease;
       world.timeline.later(14_000, () => {
@@ -191,7 +191,7 @@ export const closeCalls: readonly CloseCall[] = [
     failure: isCutOff,
     at: ({ kind }, { options }) =>
       kind === 'MarkPod' && options.policy.driver === listingDriver.name,
-    then: ({ world }) => {
+    happens: ({ world }) => {
       const others = world.instances.filter(({ plan }) => plan.name === listingDriver.name);
       // It has just said that it is with it, and has not taken anything itself.
       world.timeline.later(500, () => {
@@ -205,7 +205,7 @@ export const closeCalls: readonly CloseCall[] = [
     drivers: [lateDriver],
     failure: isCutOff,
     at: ({ kind }) => kind === 'VerifyRevoked',
-    then: ({ world }) => {
+    happens: ({ world }) => {
       const array = world.array(lateDriver.name);
       array.refusesListings = true;
       world.timeline.later(8_000, () => {
@@ -224,7 +224,7 @@ export const closeCalls: readonly CloseCall[] = [
       });
     },
     at: () => false,
-    then: () => undefined,
+    happens: () => undefined,
   },
 ];
 
@@ -251,7 +251,7 @@ export function playCloseCall(world: World, call: CloseCall): void {
     if (isOver || action.node !== machine.name || !call.at(action, replica)) return;
     isOver = true;
     world.trace(`** ${call.name}`);
-    call.then({ world, machine, replica, action });
+    call.happens({ world, machine, replica, action });
   };
   world.trace(`** ${machine.name} fails`);
   call.failure(machine, world);

@@ -16,7 +16,7 @@ import {
   reportAnnotation,
   switchConfigMap,
 } from '../../src/shared/names.ts';
-import { decodeNodeReport, decodePodIntent } from '../../src/shared/record.ts';
+import { decodeNodeReport, decodePodIntent, type FenceRecord } from '../../src/shared/record.ts';
 import { uniqueVolumeName } from '../../src/shared/model.ts';
 import { conditionStatus, isDeleting, isFinished } from '../model/conditions.ts';
 import { toleratesAll } from '../model/node-fit.ts';
@@ -96,15 +96,19 @@ export function releaseObjection(replica: Replica, action: Action): string | und
   const names = new Set(volumes.map(({ handle }) => uniqueVolumeName(driver, handle)));
   const used = node.status?.volumesInUse?.find((name) => names.has(name));
   if (used !== undefined) return `released ${action.node}, whose kubelet has ${used} in use`;
-  const bootId = node.status?.nodeInfo?.bootID ?? '';
-  if (action.record.bootId !== '' && bootId !== '' && bootId !== action.record.bootId)
-    return undefined;
-  const lease = replica
-    .delivered('heartbeats')
-    .get(`default/${heartbeatLease(driver, action.node)}`);
-  const clean = decodeNodeReport(lease?.metadata.annotations?.[reportAnnotation])?.clean;
-  if (clean?.epoch === epoch) return undefined;
-  return `released ${action.node}, whose agent does not say that it is clean`;
+  return attests(replica, node, action.record)
+    ? undefined
+    : `released ${action.node}, whose agent does not say that it is clean`;
+}
+
+/** Of this very episode; who has booted anew has nothing left. */
+function attests(replica: Replica, node: Node, { epoch, bootId }: FenceRecord): boolean {
+  const now = node.status?.nodeInfo?.bootID ?? '';
+  if (bootId !== '' && now !== '' && now !== bootId) return true;
+  const name = heartbeatLease(replica.options.policy.driver, node.metadata.name);
+  const lease = replica.delivered('heartbeats').get(`default/${name}`);
+  const report = decodeNodeReport(lease?.metadata.annotations?.[reportAnnotation]);
+  return report?.clean?.epoch === epoch;
 }
 
 function named(what: string, pod: Pod, why: string | undefined): string | undefined {
