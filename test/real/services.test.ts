@@ -99,6 +99,27 @@ describe('what fails on a machine, and moves nothing', () => {
     recordThatItStays('driver crashes, or is rolled out', 'csi-failover is rolled out');
   }, 400_000);
 
+  it('most machines silent at once are no failure of theirs', async () => {
+    const [mark, uid] = [stage.mark(), uidOfPod()];
+    const replicas = stage.bed.watch
+      .all('pods')
+      .filter(({ metadata }) => metadata.name.startsWith(controllerName))
+      .map(({ spec }) => spec.nodeName);
+    const heard = machines.find((name) => name !== home && replicas.includes(name));
+    const silent = machines.filter((name) => name !== heard);
+    for (const name of silent) stage.bed.machine(name).hangApi();
+    // Another may have to lead first.
+    const about = { kind: 'Pod', name: 'ledger-0', since: mark.at, withinMs: 60_000 };
+    await stage.event({ ...about, reason: 'FailoverHeld', says: 'storm' });
+    await sleep(10_000);
+    for (const name of silent) stage.bed.machine(name).healApi();
+    await eventually(() => machines.every((name) => stage.bed.isReady(name)), {
+      what: 'all to be Ready again',
+      withinMs: 60_000,
+    });
+    await nothingMoved(mark, uid);
+  }, 240_000);
+
   it('after all that file system and journal are whole', async () => {
     expect(await stage.damage(web)).toEqual([]);
   }, 180_000);
