@@ -122,7 +122,9 @@ function observeBystanders(state: State, node: string, record: FenceRecord | und
   if (isNew && memory.bystanders.size > 0) memory.bystanders.clear();
   if (record === undefined || (!isNew && record.volumes.length === memory.recordSize)) return;
   if (record.phase !== 'Intent' && !(isNew && record.phase === 'Moved')) return;
-  const users = record.volumes.flatMap(({ pv }) => [...allUsersOf(state, pv)]);
+  // Of those that were listed already the replacement may run by now; new ones stand at the end.
+  const added = isNew ? record.volumes : record.volumes.slice(memory.recordSize);
+  const users = added.flatMap(({ pv }) => [...allUsersOf(state, pv)]);
   // One that waits for a node may be a replacement that was made early.
   const elsewhere = users.filter(({ nodeName }) => nodeName !== '' && nodeName !== node);
   for (const { uid } of elsewhere) memory.bystanders.add(uid);
