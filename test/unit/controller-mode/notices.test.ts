@@ -114,6 +114,24 @@ describe('what people read of an episode', () => {
     expect(world.notices('FailoverWaiting')).toEqual([]);
   });
 
+  it('is told of a replacement that runs already when the record grows', () => {
+    const world = World.healthy();
+    world.workload('web-0', 'n1');
+    world.workload('db-0', 'n1');
+    world.pod('reader', 'n2', ['db-0']);
+    world.lose('n1');
+    world.record('n1', ['web-0']);
+    world.pod('next', 'n2', ['web-0']);
+    world.record('n1', ['web-0', 'db-0']);
+    world.record('n1', ['web-0', 'db-0'], { phase: 'Fenced' });
+    for (const name of ['web-0', 'db-0']) {
+      world.remove(world.findPod(name));
+      world.remove(world.findAttachment(name, 'n1'));
+    }
+    expect(world.words('FailoverCompleted', 'next')).not.toEqual([]);
+    expect(world.words('FailoverCompleted', 'reader')).toEqual([]);
+  });
+
   it('calls nobody moved who ran elsewhere before', () => {
     const world = World.healthy();
     world.workload('web-0', 'n1');
