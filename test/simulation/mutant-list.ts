@@ -144,9 +144,15 @@ const steps: readonly Mutant[] = [
     'state.capabilities?.listsPublishedNodes === false ||',
     'state.capabilities?.listsPublishedNodes !== undefined ||',
   ),
-  simple(
-    evict('evicted without any fence', 'unfenced ??', '(pod.mirror ? unfenced : undefined) ??'),
-  ),
+  simple({
+    ...evict('evicted without any fence', 'unfenced ??', '(pod.mirror ? unfenced : undefined) ??'),
+    // An eviction reads its holds once more.
+    also: {
+      file: 'src/controller-mode/end-pod.ts',
+      anchor: 'if (!stands) return failed(',
+      replacement: "if (!stands && uid === '') return failed(",
+    },
+  }),
   evict(
     "another driver's fence not awaited",
     'unheld(state, pod)',
