@@ -48,8 +48,8 @@ export const safetyMutants: readonly SafetyMutant[] = [
   {
     name: 'out-of-service taint kept',
     file: 'src/controller-mode/detach.ts',
-    anchor: 'if (!useful) wanted.actions.push(clearOutOfService(node, driver));',
-    replacement: "if (node.name === '') wanted.actions.push(clearOutOfService(node, driver));",
+    anchor: 'if (!useful) clearOutOfService(node, situation, wanted);',
+    replacement: "if (node.name === '') clearOutOfService(node, situation, wanted);",
     caughtBy: /out-of-service taint has stood/,
     plane: 'double',
   },
