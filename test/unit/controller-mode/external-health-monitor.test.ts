@@ -36,7 +36,12 @@ interface Asked {
 }
 
 /** The volumes of this world, polled by the product while the clock runs. */
-function polled(world: StorageWorld, offer: HealthOffer, intervalMs: number): Asked {
+function polled(
+  world: StorageWorld,
+  offer: HealthOffer,
+  intervalMs: number,
+  isLeading = true,
+): Asked {
   const clock = new FakeClock();
   const answers = new Map<string, HealthStatus>();
   const healthOf = (handle: string) => word(answers.get(handle) ?? 'Healthy');
@@ -68,7 +73,7 @@ function polled(world: StorageWorld, offer: HealthOffer, intervalMs: number): As
     },
     post: (fact) => world.see({ ...fact, beganAt: world.now }),
     intervalMs,
-    isLeading: () => true,
+    isLeading: () => isLeading,
     bound: () => boundHandles(world.state),
     troubled: () => [],
   });
@@ -146,6 +151,13 @@ describe('beside external-health-monitor', () => {
     // Listing is one call for everybody; else it is fewer.
     if (offer.list === 'none' || count === 0) expect(calls).toBeLessThan(its);
     else expect(calls).toBeGreaterThan(0);
+  });
+
+  it.each([byName, listed, both])('of two replicas only the leader asks (%#)', async (offer) => {
+    const standby = polled(volumes(100), offer, defaultMs, false);
+    await standby.pass(hourMs);
+    expect(standby.listings + standby.questions.length).toBe(0);
+    // There --leader-election is off by default, and each replica asks for everything.
   });
 
   it('no Event of the cluster is read to know what was said before', () => {
