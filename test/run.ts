@@ -162,7 +162,7 @@ function within({ cluster, machines }: Stage): readonly string[] {
 function strayTests(): Count {
   const run = stages.flatMap((stage) => ('tests' in stage.run ? filesOf(stage.run, root) : []));
   const stray = globSync('test/**/*.test.ts', { cwd: root }).filter((file) => !run.includes(file));
-  for (const file of stray) console.error(`${file}: no stage of test/run.ts runs it`);
+  for (const file of stray) console.error(`${file}: no stage of test/stages.ts runs it`);
   return { passed: 0, failed: stray.length };
 }
 
