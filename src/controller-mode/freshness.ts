@@ -56,6 +56,8 @@ export function livenessBoundMs(state: State, name: SourceName): number {
   let quickestMs = Number.POSITIVE_INFINITY;
   for (const { view } of state.kubeletLeases.values()) {
     quickestMs = Math.min(quickestMs, view.durationMs);
+    // Quicker ones change nothing, and mostly the first is as quick as that.
+    if (quickestMs <= defaultLeaseDurationMs) break;
   }
   const leaseMs = Number.isFinite(quickestMs) ? quickestMs : 0;
   return (2 * Math.max(leaseMs, defaultLeaseDurationMs)) / renewalsPerLease;

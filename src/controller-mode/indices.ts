@@ -16,6 +16,7 @@ import type { State } from './state.ts';
 export function putPod(state: State, key: string, pod: PodView): void {
   dropPod(state, key);
   state.pods.set(key, pod);
+  state.podVolumes.set(pod, undefined);
   const marked = pod.annotations[intentAnnotation(state.policy.driver)] !== undefined;
   if (marked) state.markedPods.set(key, pod);
   if (pod.nodeName !== '') indexed(state.podsByNode, pod.nodeName).set(key, pod);
@@ -26,6 +27,7 @@ export function dropPod(state: State, key: string): void {
   const pod = state.pods.get(key);
   if (pod === undefined) return;
   state.pods.delete(key);
+  state.podVolumes.delete(pod);
   state.markedPods.delete(key);
   unindex(state.podsByNode, pod.nodeName, key);
   for (const claim of claimKeys(pod)) unindex(state.podsByClaim, claim, key);
@@ -40,6 +42,7 @@ function claimKeys(pod: PodView): string[] {
 export function putClaim(state: State, key: string, claim: ClaimView): void {
   dropClaim(state, key);
   state.claims.set(key, claim);
+  forgetVolumesOf(state, key);
   if (claim.pv !== '') indexed(state.claimsByPv, claim.pv).set(key, claim);
 }
 
@@ -47,12 +50,21 @@ export function dropClaim(state: State, key: string): void {
   const claim = state.claims.get(key);
   if (claim === undefined) return;
   state.claims.delete(key);
+  forgetVolumesOf(state, key);
   unindex(state.claimsByPv, claim.pv, key);
+}
+
+/** What the pods with this claim have is to be found out anew. */
+function forgetVolumesOf(state: State, claim: string): void {
+  for (const pod of state.podsByClaim.get(claim)?.values() ?? []) {
+    state.podVolumes.set(pod, undefined);
+  }
 }
 
 export function putPv(state: State, key: string, pv: PvView): void {
   dropPv(state, key);
   state.pvs.set(key, pv);
+  forgetClaimants(state, key);
   // Volumes that are no CSI volumes have no handle in common either.
   if (pv.handle !== '') indexed(state.pvsByVolume, volumeOf(pv)).set(key, pv);
 }
@@ -61,7 +73,12 @@ export function dropPv(state: State, key: string): void {
   const pv = state.pvs.get(key);
   if (pv === undefined) return;
   state.pvs.delete(key);
+  forgetClaimants(state, key);
   unindex(state.pvsByVolume, volumeOf(pv), key);
+}
+
+function forgetClaimants(state: State, pv: string): void {
+  for (const claim of state.claimsByPv.get(pv)?.keys() ?? []) forgetVolumesOf(state, claim);
 }
 
 function volumeOf({ driver, handle }: PvView): string {

@@ -1,6 +1,6 @@
 import type { Instant } from '../shared/clock.ts';
 import { type LeaseView, keyOf } from '../shared/model.ts';
-import { fenceAnnotation, heartbeatLease, leaderLease, reportAnnotation } from '../shared/names.ts';
+import { fenceAnnotation, heartbeatLease, reportAnnotation } from '../shared/names.ts';
 import {
   type FenceRecord,
   type NodeReport,
@@ -27,11 +27,11 @@ export function observeLease(
   const leases = source === 'kubeletLeases' ? state.kubeletLeases : state.heartbeats;
   const key = keyOf(view);
   const before = leases.get(key);
-  const seen = seenNow(before, view, now);
+  const seen = seenNow(state, before, view, now);
   leases.set(key, seen);
   if (source !== 'heartbeats') return;
   if (seen.renewals > (before?.renewals ?? 0)) observePause(state, now);
-  if (view.name === leaderLease(state.policy.driver)) observeOwnRenewal(state, view);
+  if (view.name === state.leaderLease) observeOwnRenewal(state, view);
   else observeHeartbeat(state, seen, seen.renewedAt - (before?.renewedAt ?? now), now);
 }
 
@@ -48,17 +48,28 @@ function observePause(state: State, now: Instant): void {
   sources.kubeletLeases.freshSince = now;
 }
 
-function seenNow(before: SeenLease | undefined, view: LeaseView, now: Instant): SeenLease {
+function seenNow(
+  state: State,
+  before: SeenLease | undefined,
+  view: LeaseView,
+  now: Instant,
+): SeenLease {
   const report = reportIn(view, before);
   const record = recordIn(view, before);
+  const isAsBefore = before?.view.holder === view.holder && before.record === record;
+  const node = isAsBefore ? before.node : nodeOf(state, view, record);
+  const said = { view, node, report, record };
   if (before?.view.uid !== view.uid) {
-    return { view, renewedAt: now, renewals: 0, steadySince: now, report, record };
+    return { ...said, renewedAt: now, renewals: 0, steadySince: now };
   }
-  if (before.view.renewTime === view.renewTime) return { ...before, view, report, record };
-  const pauseMs = now - before.renewedAt;
+  const { renewedAt, renewals } = before;
+  if (before.view.renewTime === view.renewTime) {
+    return { ...said, renewedAt, renewals, steadySince: before.steadySince };
+  }
+  const pauseMs = now - renewedAt;
   const steady = pauseMs <= (1.5 * view.durationMs) / renewalsPerLease;
   const steadySince = steady ? before.steadySince : now;
-  return { view, renewedAt: now, renewals: before.renewals + 1, steadySince, report, record };
+  return { ...said, renewedAt: now, renewals: renewals + 1, steadySince };
 }
 
 /** Most renewals say the same as the last one, so that comparing texts is enough. */
@@ -82,7 +93,11 @@ function recordIn(view: LeaseView, before: SeenLease | undefined): FenceRecord |
  * The node of a heartbeat Lease: its name does not always say it. One that we wrote for a node
  * without an agent has no holder, but a record.
  */
-function nodeOf(state: State, { view, record }: SeenLease): string | undefined {
+function nodeOf(
+  state: State,
+  view: LeaseView,
+  record: FenceRecord | undefined,
+): string | undefined {
   const { driver } = state.policy;
   const isOf = (name: string): boolean => name !== '' && heartbeatLease(driver, name) === view.name;
   const holder = view.holder.slice(0, Math.max(0, view.holder.indexOf('/')));
@@ -93,8 +108,7 @@ function nodeOf(state: State, { view, record }: SeenLease): string | undefined {
 
 /** `pauseMs`: for how long it had not been renewed before, if this is a renewal. */
 function observeHeartbeat(state: State, seen: SeenLease, pauseMs: number, now: Instant): void {
-  const { view, report } = seen;
-  const node = nodeOf(state, seen);
+  const { view, report, node } = seen;
   if (node === undefined) return;
   const memory = memoryOf(state, node);
   const bootId = bootIdOfHolder(view.holder);
@@ -131,8 +145,7 @@ function observeBystanders(state: State, node: string, record: FenceRecord | und
 }
 
 /** With the Lease its record is gone, and an agent that renews it anew starts without one. */
-export function observeHeartbeatGone(state: State, seen: SeenLease, now: Instant): void {
-  const node = nodeOf(state, seen);
+export function observeHeartbeatGone(state: State, { node }: SeenLease, now: Instant): void {
   if (node === undefined) return;
   observeReport(state, node, undefined, now);
   observeRecord(memoryOf(state, node), undefined, now);
@@ -183,9 +196,7 @@ export function observeLeadership(
   }
   const resourceVersion = Number(renewal);
   if (!Number.isFinite(resourceVersion) || resourceVersion === 0) return;
-  const lease = state.heartbeats.get(
-    `${state.policy.namespace}/${leaderLease(state.policy.driver)}`,
-  );
+  const lease = state.heartbeats.get(`${state.policy.namespace}/${state.leaderLease}`);
   const shown = Number(lease?.view.resourceVersion ?? 0);
   forbidThePast(state, resourceVersion, shown);
   state.highestRenewal = resourceVersion;

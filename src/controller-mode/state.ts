@@ -10,9 +10,10 @@ import type {
   PvView,
   SwitchView,
 } from '../shared/model.ts';
-import { heartbeatLease } from '../shared/names.ts';
+import { heartbeatLease, leaderLease } from '../shared/names.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { FenceRecord, NodeReport } from '../shared/record.ts';
+import type { PodVolumes } from './claimed-volume.ts';
 import {
   type Condition,
   type KubeletWord,
@@ -42,7 +43,8 @@ export interface SeenLease {
   renewals: number;
   /** Since when it has been renewed without a pause. */
   steadySince: Instant;
-  /** What its annotations say, read once and not in every decision; only of heartbeats. */
+  /** What it says, read once and not in every decision; only of heartbeats. */
+  node: string | undefined;
   report: NodeReport | undefined;
   record: FenceRecord | undefined;
 }
@@ -97,11 +99,15 @@ export interface NodeMemory {
 
 export interface State {
   readonly policy: Policy;
+  /** The name of the Lease by which one of us leads. */
+  readonly leaderLease: string;
   readonly sources: Record<SourceName, SourceState>;
   readonly nodes: Map<string, NodeView>;
   readonly pods: Map<string, PodView>;
   readonly podsByNode: Map<string, Map<string, PodView>>;
   readonly podsByClaim: Map<string, Map<string, PodView>>;
+  /** By pod what its claims come to; undefined until somebody asks, and again when one changes. */
+  readonly podVolumes: Map<PodView, PodVolumes | undefined>;
   /** Pods that carry an intent of our driver. */
   readonly markedPods: Map<string, PodView>;
   readonly claims: Map<string, ClaimView>;
@@ -152,11 +158,13 @@ export function initialState(policy: Policy, now: Instant): State {
   const source = (): SourceState => ({ synced: false, lost: false, freshSince: now, aliveAt: now });
   return {
     policy,
+    leaderLease: leaderLease(policy.driver),
     sources: Object.fromEntries(sourceNames.map((name) => [name, source()])) as State['sources'],
     nodes: new Map(),
     pods: new Map(),
     podsByNode: new Map(),
     podsByClaim: new Map(),
+    podVolumes: new Map(),
     markedPods: new Map(),
     claims: new Map(),
     claimsByPv: new Map(),

@@ -1,28 +1,8 @@
-import {
-  type AttachmentView,
-  type PodView,
-  type PvView,
-  uniqueVolumeName,
-} from '../shared/model.ts';
+import { type AttachmentView, type PodView, uniqueVolumeName } from '../shared/model.ts';
 import { attacherFinalizer, holdFinalizer } from '../shared/names.ts';
 import type { FencedVolume } from '../shared/record.ts';
+import { type ClaimedVolume, volumesOf } from './claimed-volume.ts';
 import { type State, memoryOf } from './state.ts';
-
-/** One claim of a pod, resolved as far as our view goes. */
-export type ClaimedVolume =
-  /** Of our driver, and PV and claim name each other. */
-  | { readonly kind: 'ours'; readonly claim: string; readonly pv: PvView }
-  /** Of another CSI driver: somebody else's to fence. */
-  | { readonly kind: 'other-driver'; readonly claim: string; readonly pv: PvView }
-  /** In-tree, local, NFS ...: nobody can fence it. */
-  | {
-      readonly kind: 'not-csi';
-      readonly claim: string;
-      readonly pv: PvView;
-      readonly readOnly: boolean;
-    }
-  /** Claim or PV unknown, unbound, or not of each other: says nothing, so nothing may follow. */
-  | { readonly kind: 'unresolved'; readonly claim: string };
 
 /** A pod that does not run any more needs nothing from us and writes nothing. */
 export function isFinished(pod: PodView): boolean {
@@ -42,38 +22,13 @@ export function attachmentsOn(state: State, nodeName: string): readonly Attachme
   return [...(state.attachmentsByNode.get(nodeName)?.values() ?? [])];
 }
 
-/**
- * Resolves the claims of a pod. claimRef's uid must be the claim's and the claim must name the PV
- * back: a stale PV of a deleted claim would make us fence somebody else's volume.
- */
 export function claimedVolumes(state: State, pod: PodView): readonly ClaimedVolume[] {
-  return pod.volumes.flatMap((volume): ClaimedVolume[] => {
-    if (volume.kind !== 'claim') return [];
-    const claim = state.claims.get(`${pod.namespace}/${volume.claim}`);
-    const pv = claim === undefined ? undefined : state.pvs.get(claim.pv);
-    const bound =
-      claim !== undefined &&
-      pv !== undefined &&
-      pv.claimUid === claim.uid &&
-      pv.claimName === claim.name &&
-      pv.claimNamespace === claim.namespace;
-    if (!bound) return [{ kind: 'unresolved', claim: volume.claim }];
-    if (pv.driver === state.policy.driver) return [{ kind: 'ours', claim: volume.claim, pv }];
-    return pv.driver === ''
-      ? [{ kind: 'not-csi', claim: volume.claim, pv, readOnly: volume.readOnly }]
-      : [{ kind: 'other-driver', claim: volume.claim, pv }];
-  });
+  return volumesOf(state, pod).claimed;
 }
 
 /** The volumes of our driver that a pod uses. */
 export function ourVolumes(state: State, pod: PodView): readonly FencedVolume[] {
-  const byPv = new Map<string, FencedVolume>();
-  for (const volume of claimedVolumes(state, pod)) {
-    if (volume.kind === 'ours') {
-      byPv.set(volume.pv.name, { handle: volume.pv.handle, pv: volume.pv.name });
-    }
-  }
-  return [...byPv.values()];
+  return volumesOf(state, pod).ours;
 }
 
 /**

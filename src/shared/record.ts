@@ -132,13 +132,12 @@ const messageLengths = [maxHealthMessage, 60, 20, 0];
 
 /** Cuts messages, and then leaves out as many unhealthy volumes as needed to stay within 8 KiB. */
 export function encodeNodeReport(report: NodeReport): string {
-  const { bootId: bootID, nodeId: nodeID, unhealthy, clean: by, ...rest } = report;
-  // Undefined is left out of the text.
-  const head = { ...rest, bootID, nodeID, clean: by && { epoch: by.epoch, bootID: by.bootId } };
+  const { unhealthy } = report;
+  if (unhealthy.length === 0) return reportText(report, unhealthy);
   const textOf = (count: number, length: number): string => {
     const cut = (message: string): string => message.slice(0, length).toWellFormed();
     const listed = unhealthy.slice(0, count).map((one) => ({ ...one, message: cut(one.message) }));
-    return JSON.stringify({ ...head, unhealthy: listed });
+    return reportText(report, listed);
   };
   const fits = (text: string): boolean => fitsInUtf8(text, maxReportBytes);
   for (const length of messageLengths) {
@@ -148,6 +147,25 @@ export function encodeNodeReport(report: NodeReport): string {
   let count = unhealthy.length;
   while (count > 0 && !fits(textOf(count, 0))) count = Math.floor(count / 2);
   return textOf(count, 0);
+}
+
+type WrittenField = Exclude<keyof NodeReport, 'bootId' | 'nodeId'> | 'bootID' | 'nodeID';
+
+/** Undefined is left out of the text. The type has it that no field is forgotten. */
+function reportText(report: NodeReport, unhealthy: readonly UnhealthyVolume[]): string {
+  const { v, driver, kubelet, volumes, storage, bootId, nodeId, clean } = report;
+  const written: Readonly<Record<WrittenField, unknown>> = {
+    v,
+    driver,
+    kubelet,
+    volumes,
+    storage,
+    bootID: bootId,
+    nodeID: nodeId,
+    clean: clean && { epoch: clean.epoch, bootID: clean.bootId },
+    unhealthy,
+  };
+  return JSON.stringify(written);
 }
 
 /** Undefined for anything that is not a report; unknown words read as the careful one. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { action } from '../../../src/controller-mode/actions.ts';
+import { volumesOf } from '../../../src/controller-mode/claimed-volume.ts';
 import { observe } from '../../../src/controller-mode/observe.ts';
 import { initialState, type State } from '../../../src/controller-mode/state.ts';
 import {
@@ -77,7 +78,7 @@ const object = (namespace: string) =>
   });
 
 const pods = fc
-  .tuple(object('default'), few('', 'n1', 'n2'), fc.subarray(['x', 'y']), fc.boolean())
+  .tuple(object('default'), few('', 'n1', 'n2'), fc.subarray(['a', 'b']), fc.boolean())
   .map(([view, nodeName, claims, marked]): PodView => {
     const volumes = claims.map(
       (claim) => ({ kind: 'claim', name: claim, claim, readOnly: false }) as const,
@@ -95,8 +96,17 @@ const claims = fc
   .tuple(object('default'), few('', 'pv-1', 'pv-2'))
   .map(([view, pv]) => ({ ...view, kind: 'claim' as const, pv }));
 const pvs = fc
-  .tuple(object(''), few(driver, otherDriver), few('', 'h1', 'h2'))
-  .map(([view, by, handle]) => pvView(view, { driver: by, handle }));
+  .tuple(
+    few('pv-1', 'pv-2'),
+    few(driver, otherDriver),
+    few('', 'h1', 'h2'),
+    few('a', 'b'),
+    few('u1', 'u2'),
+  )
+  .map(([name, by, handle, claimName, claimUid]) => {
+    const view = { namespace: '', name, uid: `${by}${handle}`, resourceVersion: '1' };
+    return pvView(view, { driver: by, handle, claimName, claimUid });
+  });
 
 function facts(source: string, views: fc.Arbitrary<View>): fc.Arbitrary<WatchFact> {
   return fc.oneof(
@@ -128,6 +138,12 @@ describe('what is looked up', () => {
         observe(state, fact, at);
         follow(plain, fact);
         expect(indices(state)).toEqual(recomputed(state));
+        // Asked in every step, so that whatever a step does not forget is an old answer.
+        const unasked = { ...state, podVolumes: new Map() };
+        for (const pod of state.pods.values()) {
+          expect(volumesOf(state, pod)).toEqual(volumesOf(unasked, pod));
+        }
+        expect(new Set(state.podVolumes.keys())).toEqual(new Set(state.pods.values()));
       }
       const all = [
         ...[...state.pods.values()].map((view) => `pods/${keyOf(view)}/${view.uid}`),
@@ -194,6 +210,13 @@ describe('the record on a Lease', () => {
       recordEpoch: epoch,
       recordSeenAt: world.now,
     });
+  });
+
+  it('says nothing of its node any more once an agent holds the Lease', () => {
+    const world = World.healthy();
+    world.changeHeartbeat('n1', { holder: '' });
+    world.changeHeartbeat('n1', { holder: 'n1/the-next-boot' });
+    expect(world.state.memory.get('n1')?.bootId).toBe('the-next-boot');
   });
 
   it('of another name is not believed', () => {
