@@ -6,16 +6,45 @@ import type { Json, JsonObject } from '../../src/shared/effect.ts';
  * shared as it is, so that writing a changed object costs only what changed.
  */
 export function frozen<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  if (Array.isArray(value)) return Object.freeze(value.map((item: unknown) => frozen(item))) as T;
+  return frozenOver(value, undefined);
+}
+
+/**
+ * The same for what comes in the place of `old`: whatever of it has not changed is `old`'s own, so
+ * that whoever asks what has changed need only compare identities.
+ */
+export function frozenOver<T>(value: T, old: unknown): T {
+  if (value === old || typeof value !== 'object' || value === null) return value;
+  if (Object.isFrozen(value)) return equal(value, old) ? (old as T) : value;
+  return (Array.isArray(value) ? frozenList(value, old) : frozenObject(value, old)) as T;
+}
+
+function frozenList(value: readonly unknown[], old: unknown): unknown {
+  const before: readonly unknown[] | undefined = Array.isArray(old) ? old : undefined;
+  let same = value.length === before?.length;
+  const list = value.map((item, i) => {
+    const kept = frozenOver(item, before?.[i]);
+    if (kept !== before?.[i]) same = false;
+    return kept;
+  });
+  return same ? old : Object.freeze(list);
+}
+
+function frozenObject(value: object, old: unknown): unknown {
+  const before = isObject(old) ? (old as Readonly<Record<string, unknown>>) : undefined;
   const copy: Record<string, unknown> = {};
+  let count = 0;
+  let same = before !== undefined;
   for (const key of Object.keys(value)) {
     const member = (value as Record<string, unknown>)[key];
-    if (typeof member !== 'object') {
-      if (member !== undefined) copy[key] = member;
-    } else if (member !== null) copy[key] = frozen(member);
+    if (member === undefined || member === null) continue;
+    const kept = frozenOver(member, before?.[key]);
+    if (kept !== before?.[key]) same = false;
+    copy[key] = kept;
+    count += 1;
   }
-  return Object.freeze(copy) as T;
+  if (same && before !== undefined && count === Object.keys(before).length) return old;
+  return Object.freeze(copy);
 }
 
 /** Structural equality; fast where subtrees are shared. */

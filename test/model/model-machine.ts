@@ -120,18 +120,21 @@ export class ModelMachine {
 
   /** Without the API the kubelet leaves everything as it is; the workloads go on. */
   cutApi(cut: boolean): void {
+    if (cut === this.#cut) return;
     this.#changed = true;
     this.#cut = cut;
   }
 
   /** What it writes is lost; it sees everything, and acts on its machine. */
   mute(mute: boolean): void {
+    if (mute === this.#mute) return;
     this.#changed = true;
     this.#mute = mute;
   }
 
   /** It writes, but goes on believing what it saw last. */
   deafen(deaf: boolean): void {
+    if (deaf === this.#deaf) return;
     this.#changed = true;
     this.#deaf = deaf;
   }
@@ -180,7 +183,8 @@ export class ModelMachine {
       if (done.has(action.key)) continue;
       done.add(action.key);
       this.#act(action, now);
-      this.#changed = true;
+      // Nothing that it decides, but when it renews next, depends on its Lease.
+      if (action.kind !== 'renewLease') this.#changed = true;
     }
   }
 

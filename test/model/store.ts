@@ -10,7 +10,7 @@ import { withDefaults } from './defaults.ts';
 import { deletionOf } from './deletion.ts';
 import { EventLog, type StoreEvent } from './event-log.ts';
 import { immutableChange } from './immutable.ts';
-import { equal, frozen, isObject, mergePatch, strategicMergePatch } from './json.ts';
+import { frozenOver, isObject, mergePatch, strategicMergePatch } from './json.ts';
 import {
   type AnyObject,
   apiVersionOf,
@@ -320,9 +320,9 @@ export class Store {
         'metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted',
       );
     }
-    const object = frozen(next);
-    if (equal(object, old)) return { ok: true, object: old };
-    const invalid = invalidity(resource, object) ?? immutableChange(resource, old, object);
+    const object = frozenOver(next, old);
+    if (object === old) return { ok: true, object: old };
+    const invalid = invalidity(resource, object, old) ?? immutableChange(resource, old, object);
     if (invalid !== undefined) return failure(422, 'Invalid', invalid);
     if (deleting && finalizers.length === 0 && removable(object)) {
       // What the last write brought is only in its answer: watches are told what was stored.

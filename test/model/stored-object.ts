@@ -1,6 +1,6 @@
 /** How the API server makes the stored object out of what a client sent. */
 import type { Json, JsonObject } from '../../src/shared/effect.ts';
-import { equal, frozen, isObject } from './json.ts';
+import { frozen, frozenOver, isObject } from './json.ts';
 import { type AnyObject, kindOf, type Metadata, type Pod, type ResourceName } from './objects.ts';
 
 export function keyOf(namespace: string | undefined, name: string): string {
@@ -105,10 +105,10 @@ function kept({ metadata }: AnyObject): Partial<Metadata> {
 export function withMain<T extends AnyObject>(resource: ResourceName, old: T, body: JsonObject): T {
   const given = (isObject(body.metadata) ? body.metadata : {}) as Partial<Metadata>;
   const next: Record<string, unknown> = { ...body, apiVersion: old.apiVersion, kind: old.kind };
-  // Copied once, and shared from then on.
-  if (body.spec !== undefined) next.spec = frozen(body.spec);
-  if (kindOf(resource).hasStatus) next.status = (old as { status?: Json }).status;
-  const specChanged = !equal(next.spec, (old as { spec?: unknown }).spec);
+  const { spec, status } = old as { spec?: Json; status?: Json };
+  if (body.spec !== undefined) next.spec = frozenOver(body.spec, spec);
+  if (kindOf(resource).hasStatus) next.status = status;
+  const specChanged = next.spec !== spec;
   const generation = (old.metadata.generation ?? 1) + (specChanged ? 1 : 0);
   next.metadata = tidy({ ...given, ...kept(old), generation });
   return next as unknown as T;

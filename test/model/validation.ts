@@ -5,16 +5,26 @@ const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])
 const namePart = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
 const annotationsLimitBytes = 256 * 1024;
 
-/** The reason why the API server would answer 422, or undefined. */
-export function invalidity(resource: ResourceName, object: AnyObject): string | undefined {
+/**
+ * The reason why the API server would answer 422, or undefined. What is the very same as in the
+ * stored object was found to be valid when that was written.
+ */
+export function invalidity(
+  resource: ResourceName,
+  object: AnyObject,
+  old?: AnyObject,
+): string | undefined {
   const { name, labels, annotations, finalizers } = object.metadata;
-  if (!isSubdomain(name)) {
+  const before = old?.metadata;
+  if (name !== before?.name && !isSubdomain(name)) {
     return `metadata.name: Invalid value: "${name}": a lowercase RFC 1123 subdomain is required`;
   }
   return (
-    invalidLabels(labels ?? {}) ??
-    invalidAnnotations(annotations ?? {}) ??
-    invalidKeys('metadata.finalizers', finalizers ?? []) ??
+    (labels === before?.labels ? undefined : invalidLabels(labels ?? {})) ??
+    (annotations === before?.annotations ? undefined : invalidAnnotations(annotations ?? {})) ??
+    (finalizers === before?.finalizers
+      ? undefined
+      : invalidKeys('metadata.finalizers', finalizers ?? [])) ??
     (resource === 'nodes' ? invalidTaints((object as Node).spec?.taints ?? []) : undefined)
   );
 }

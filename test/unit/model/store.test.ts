@@ -130,6 +130,38 @@ describe('update and patch', () => {
     expect(store.resourceVersion).toBe(before);
   });
 
+  it('keeps what has not changed as the very same object, whoever wrote it down anew', () => {
+    const store = newStore();
+    store.create('nodes', {
+      metadata: { name: 'n', labels: { a: 'b' }, annotations: { x: '1' } },
+      spec: { taints: [{ key: 'one', effect: 'NoSchedule' }] },
+    });
+    const before = store.find('nodes', 'n');
+    const copy = structuredClone(before) as unknown as JsonObject & { metadata: JsonObject };
+    store.update('nodes', { ...copy, metadata: { ...copy.metadata, annotations: { x: '2' } } });
+    const after = store.find('nodes', 'n');
+    expect(after?.metadata.annotations).toStrictEqual({ x: '2' });
+    expect(after?.metadata.labels).toBe(before?.metadata.labels);
+    expect(after?.spec).toBe(before?.spec);
+  });
+
+  it('takes fewer members, and fewer items, for a change', () => {
+    const store = newStore();
+    const taints = ['one', 'two'].map((key) => ({ key, effect: 'NoSchedule' }));
+    store.create('nodes', {
+      metadata: { name: 'n', labels: { a: 'b', c: 'd' } },
+      spec: { taints },
+    });
+    const place = { name: 'n' };
+    store.patch('nodes', place, {
+      metadata: { labels: { c: null } },
+      spec: { taints: taints.slice(0, 1) },
+    });
+    const after = store.find('nodes', 'n');
+    expect(after?.metadata.labels).toStrictEqual({ a: 'b' });
+    expect(after?.spec?.taints).toStrictEqual(taints.slice(0, 1));
+  });
+
   it('demands a resourceVersion in updates of Leases and VolumeAttachments', () => {
     const store = newStore();
     store.create('leases', { metadata: { name: 'l', namespace: 'x' } });
