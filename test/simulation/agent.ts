@@ -83,6 +83,7 @@ export class Agent {
   driverWord: DriverWord = 'ok';
   readonly #options: AgentOptions;
   readonly #clock: DriftingClock;
+  readonly #leaseName: string;
   #state!: NodeState;
   #queue!: WorkQueue;
   #mailbox: Fact[] = [];
@@ -98,7 +99,8 @@ export class Agent {
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    const { timeline, clockRate, prng } = options;
+    const { timeline, clockRate, prng, driver, node } = options;
+    this.#leaseName = heartbeatLease(driver, node);
     this.#clock = new DriftingClock(timeline, clockRate, prng.between(0, 1_000_000));
     this.start();
   }
@@ -262,7 +264,7 @@ export class Agent {
     const { driver, node, lostAfterMs, wallTime } = this.#options;
     return leaseHolding(this.#lease?.json, {
       namespace: 'default',
-      name: heartbeatLease(driver, node),
+      name: this.#leaseName,
       labels: { [driverLabel]: driver },
       annotations: { [reportAnnotation]: report },
       holder: heartbeatHolder(node, bootId),
@@ -277,9 +279,9 @@ export class Agent {
       | { verb: 'create' | 'update'; body: NonNullable<KubernetesReply['body']> },
     take: (reply: KubernetesReply) => void,
   ): void {
-    const { api, party, driver, node, lostAfterMs } = this.#options;
+    const { api, party, lostAfterMs } = this.#options;
     const life = this.#lives;
-    const name = heartbeatLease(driver, node);
+    const name = this.#leaseName;
     api.call({
       from: party,
       effect: { target: 'kubernetes', resource: 'leases', namespace: 'default', name, ...request },

@@ -7,16 +7,14 @@ import { isWrite } from '../../src/controller-mode/perform.ts';
 import { staleView } from '../../src/controller-mode/freshness.ts';
 import {
   fenceAnnotation,
-  heartbeatLease,
   holdFinalizer,
   outOfServiceTaint,
-  outOfServiceValue,
   storageCondition,
 } from '../../src/shared/names.ts';
 import type { AnyObject, VolumeAttachment } from '../model/objects.ts';
 import { type CsiVolume, csiVolumeOfPv, csiVolumesOf } from '../model/csi-volumes.ts';
 import { misdeeds } from './conduct.ts';
-import { recordOf } from './fence-records.ts';
+import { recordIn } from './fence-records.ts';
 import { hastyBeginnings } from './haste.ts';
 import { LeaseHistory } from './lease-history.ts';
 import { objection, releaseObjection, withdrawalObjection } from './oracle.ts';
@@ -241,11 +239,11 @@ export class Checkers {
   }
 
   /** S6: every episode goes on, or people are told what it waits for. */
-  #checkSilence({ plan }: Instance, leader: Replica | undefined): void {
-    const { machines, now, store } = this.#world;
-    for (const { name } of machines) {
+  #checkSilence({ plan, heartbeats }: Instance, leader: Replica | undefined): void {
+    const { now, store } = this.#world;
+    for (const [name, leaseName] of heartbeats) {
       const key = `${plan.name} ${name}`;
-      const lease = store.find('leases', heartbeatLease(plan.name, name), 'default');
+      const lease = store.find('leases', leaseName, 'default');
       const text = lease?.metadata.annotations?.[fenceAnnotation] ?? '';
       const known = this.#records.get(key);
       if (known?.text !== text) this.#records.set(key, { text, since: now });
@@ -261,13 +259,12 @@ export class Checkers {
   }
 
   /** S5: our out-of-service taint is short, as long as anybody can take it off. */
-  #checkOutOfService({ plan }: Instance, leader: Replica | undefined): void {
+  #checkOutOfService({ plan, outOfService }: Instance, leader: Replica | undefined): void {
     const { store, now } = this.#world;
-    const value = outOfServiceValue(plan.name);
     for (const { metadata, spec } of store.all('nodes')) {
       const key = `${plan.name} ${metadata.name}`;
       const stands = spec?.taints?.some(
-        (taint) => taint.key === outOfServiceTaint && taint.value === value,
+        (taint) => taint.key === outOfServiceTaint && taint.value === outOfService,
       );
       if (stands !== true || leader === undefined) this.#outOfServiceSince.delete(key);
       else if (!this.#outOfServiceSince.has(key)) this.#outOfServiceSince.set(key, now);
@@ -310,11 +307,11 @@ export class Checkers {
   }
 
   #leftOvers(): readonly string[] {
-    const { store, instances, machines } = this.#world;
+    const { store, instances } = this.#world;
     const left: string[] = [];
-    for (const { plan } of instances) {
-      for (const { name } of machines) {
-        const record = recordOf(this.#world, plan.name, name);
+    for (const { heartbeats } of instances) {
+      for (const [name, leaseName] of heartbeats) {
+        const record = recordIn(store.find('leases', leaseName, 'default'));
         if (record !== undefined) left.push(`L2 record ${record.phase} of ${name}`);
       }
     }

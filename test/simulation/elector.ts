@@ -29,6 +29,7 @@ export class Elector {
   leading = false;
   renewal = '';
   readonly #options: ElectorOptions;
+  readonly #leaseName: string;
   #lease: LeaseRecord | undefined;
   #certain = false;
   #observedAt = 0;
@@ -40,6 +41,7 @@ export class Elector {
 
   constructor(options: ElectorOptions) {
     this.#options = options;
+    this.#leaseName = leaderLease(options.driver);
   }
 
   valid(now: number): boolean {
@@ -92,7 +94,7 @@ export class Elector {
     const { identity, driver, wallTime } = this.#options;
     const body = leaseHolding(this.#lease?.json, {
       namespace: 'default',
-      name: leaderLease(driver),
+      name: this.#leaseName,
       labels: { [driverLabel]: driver },
       holder: identity,
       durationMs,
@@ -115,8 +117,8 @@ export class Elector {
     request: { verb: 'get' } | { verb: 'create' | 'update'; body: JsonObject },
     take: (reply: KubernetesReply, now: number) => void,
   ): void {
-    const { api, party, driver, isAlive } = this.#options;
-    const name = leaderLease(driver);
+    const { api, party, isAlive } = this.#options;
+    const name = this.#leaseName;
     const place = { target: 'kubernetes', resource: 'leases', namespace: 'default', name } as const;
     this.#busy = true;
     api.call({

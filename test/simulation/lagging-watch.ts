@@ -154,9 +154,10 @@ export class LaggingWatch {
     return pending || news ? Math.max(this.#nextAt, this.#stalledUntil) : this.#bookmarkAt;
   }
 
-  step(now: number): void {
+  /** `calm`: the API is up, and nothing is cut or slow. */
+  step(now: number, calm: boolean): void {
     if (now < this.#nextAt || now < this.#stalledUntil) return;
-    if (this.#isAtRest(now)) return;
+    if (calm && this.#isAtRest(now)) return;
     if (!this.#isOpen(now)) return;
     if (this.#brokenUntil !== undefined) {
       if (now < this.#brokenUntil) return;
@@ -171,8 +172,6 @@ export class LaggingWatch {
 
   /** Nothing new, and nothing wrong: so it is in most steps. */
   #isAtRest(now: number): boolean {
-    const { api } = this.#options;
-    if (api.state !== 'up' || !api.network.isQuiet) return false;
     if (!this.#synced || this.#brokenUntil !== undefined) return false;
     if (this.#newest.newest !== this.#version || now >= this.#bookmarkAt) return false;
     this.#cutSince = undefined;

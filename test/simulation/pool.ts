@@ -1,6 +1,7 @@
 /** Many seeds, on all processors. */
 import { Worker } from 'node:worker_threads';
 import type { Reach } from './coverage.ts';
+import { Meter, type Speed } from './meter.ts';
 import type { Run } from './run.ts';
 
 export interface Campaign {
@@ -22,11 +23,9 @@ export type Order = number | 'reach';
 /** What a worker tells of one seed. */
 export type Told = Pick<Run, 'seed' | 'violations' | 'episodes' | 'moves' | 'simulatedMs'> & {
   readonly kinds: readonly string[];
-  /** Of processor time. */
-  readonly tookMs: number;
 };
 
-export interface CampaignResult {
+export interface CampaignResult extends Speed {
   readonly seeds: number;
   readonly failed: number;
   readonly episodes: number;
@@ -34,11 +33,12 @@ export interface CampaignResult {
   readonly simulatedMs: number;
   readonly faults: ReadonlyMap<string, number>;
   readonly seconds: number;
-  /** Of all processors together. */
-  readonly busySeconds: number;
   /** Undefined: nobody has asked for it. */
   readonly reach: Reach | undefined;
 }
+
+/** So many seeds of each worker are not warm yet. */
+const coldSeeds = 50;
 
 export async function runCampaign(
   campaign: Campaign,
@@ -47,7 +47,8 @@ export async function runCampaign(
 ): Promise<CampaignResult> {
   const startedAt = performance.now();
   const faults = new Map<string, number>();
-  const sum = { seeds: 0, failed: 0, episodes: 0, moves: 0, simulatedMs: 0, tookMs: 0 };
+  const sum = { seeds: 0, failed: 0, episodes: 0, moves: 0, simulatedMs: 0 };
+  const meter = new Meter(campaign.covered + workers * coldSeeds);
   const seeds = seedsOf(campaign, startedAt);
   let over = false;
   const take = (told: Told): void => {
@@ -55,7 +56,7 @@ export async function runCampaign(
     sum.episodes += told.episodes;
     sum.moves += told.moves;
     sum.simulatedMs += told.simulatedMs;
-    sum.tookMs += told.tookMs;
+    meter.count();
     for (const kind of told.kinds) faults.set(kind, (faults.get(kind) ?? 0) + 1);
     if (told.violations.length === 0 || over) return;
     sum.failed += 1;
@@ -78,7 +79,7 @@ export async function runCampaign(
   });
   await Promise.all(works);
   const seconds = (performance.now() - startedAt) / 1000;
-  return { ...sum, faults, seconds, busySeconds: sum.tookMs / 1000, reach };
+  return { ...sum, faults, seconds, ...meter.read(), reach };
 }
 
 function* seedsOf(campaign: Campaign, startedAt: number): Generator<number> {

@@ -171,10 +171,11 @@ export class Replica {
   }
 
   step(): void {
-    const { timeline } = this.options;
+    const { timeline, api } = this.options;
     if (timeline.now < this.#downUntil) return;
     this.#wakeUp(timeline.now);
-    for (const watch of this.#watches) watch.step(timeline.now);
+    const calm = api.state === 'up' && api.network.isQuiet;
+    for (const watch of this.#watches) watch.step(timeline.now, calm);
     const { now } = this.clock;
     if (this.#elector.step(now)) this.#tellLeadership();
     const arrived = this.#inbox;

@@ -122,17 +122,13 @@ export class SimMachine {
   get nextAt(): number {
     const { now } = this.#options.timeline;
     let next = Number.POSITIVE_INFINITY;
-    for (const at of [
-      this.#offUntil,
-      this.#frozenUntil,
-      this.#kubeletDeadUntil,
-      this.#kubeletPausedUntil,
-      this.#agentsPausedUntil,
-    ]) {
-      if (at > now) next = Math.min(next, at);
-    }
+    next = sooner(now, next, this.#offUntil);
+    next = sooner(now, next, this.#frozenUntil);
+    next = sooner(now, next, this.#kubeletDeadUntil);
+    next = sooner(now, next, this.#kubeletPausedUntil);
+    next = sooner(now, next, this.#agentsPausedUntil);
     if (!this.#powered || this.#frozen) return next;
-    for (const at of this.#agentDeadUntil.values()) if (at > now) next = Math.min(next, at);
+    for (const at of this.#agentDeadUntil.values()) next = sooner(now, next, at);
     for (const agent of this.agents.values()) next = Math.min(next, agent.nextAt);
     return next;
   }
@@ -362,6 +358,11 @@ const inaccessible: DriverAnswer = {
   kind: 'Told',
   health: { status: 'Inaccessible', reason: '', message: '' },
 };
+
+/** What is still to come counts. */
+function sooner(now: number, next: number, at: number): number {
+  return at > now && at < next ? at : next;
+}
 
 function isOf(driver: string): (volume: { readonly driver: string }) => boolean {
   return (volume) => volume.driver === driver;

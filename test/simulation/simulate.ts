@@ -86,16 +86,17 @@ async function runMany(): Promise<number> {
   const result = await runCampaign(campaign, Number(values.workers), ({ seed, violations }) =>
     console.log(`seed ${seed}: ${violations.join('; ')}`),
   );
-  const { seeds, failed, faults, episodes, moves, seconds, busySeconds, simulatedMs } = result;
+  const { seeds, failed, faults, episodes, moves, seconds, simulatedMs } = result;
   const { reach } = result;
   const byKind = [...faults].sort(([a], [b]) => (a < b ? -1 : 1));
   console.log(byKind.map(([kind, number]) => `${kind} ${number}`).join(', '));
   console.log(
     `${episodes} episodes, ${moves} pods moved, ${(simulatedMs / 3_600_000).toFixed(1)} simulated hours`,
   );
+  const warm = result.warmSpeed === undefined ? '' : `, ${result.warmSpeed.toFixed(1)} once warm`;
   console.log(
     `${seeds} seeds in ${seconds.toFixed(1)} s, ` +
-      `${(seeds / busySeconds).toFixed(1)} a second of processor time`,
+      `${result.speed.toFixed(1)} a second of processor time${warm}`,
   );
   if (reach !== undefined) console.log(reachInWords(reach, Math.min(seeds, campaign.covered)));
   console.log(`${seeds - failed} passed, ${failed} failed`);

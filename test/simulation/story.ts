@@ -105,6 +105,8 @@ function stagesOf({ metadata, spec, status }: VolumeAttachment): readonly string
 }
 
 function leaseSentence({ type, object, old }: StoreEvent<'leases'>): string | undefined {
+  // So it is with all renewals, and reading a record takes its time.
+  if (type === 'MODIFIED' && recordText(object) === recordText(old as Lease)) return undefined;
   const is = type === 'DELETED' ? '' : phaseOf(object);
   const was = phaseOf(old as Lease | undefined);
   if (is === was) return undefined;
@@ -112,8 +114,12 @@ function leaseSentence({ type, object, old }: StoreEvent<'leases'>): string | un
   return is === '' ? `record on ${name} is removed` : `record on ${name} says ${is}`;
 }
 
+function recordText(lease: Lease | undefined): string | undefined {
+  return lease?.metadata.annotations?.[fenceAnnotation];
+}
+
 function phaseOf(lease: Lease | undefined): string {
-  const record = decodeFenceRecord(lease?.metadata.annotations?.[fenceAnnotation]);
+  const record = decodeFenceRecord(recordText(lease));
   if (record === undefined) return '';
   const volumes = record.volumes.map(({ pv }) => pv).join(' ');
   return `${record.phase} (${record.reason}) of ${volumes === '' ? 'all volumes' : volumes}`;

@@ -7,12 +7,9 @@ import { runSeed } from './run.ts';
 const coverage = workerData === 'covered' ? await Coverage.start() : undefined;
 
 function run(seed: number): Told {
-  const before = process.threadCpuUsage();
   const { violations, episodes, moves, simulatedMs, faults } = runSeed(seed);
-  const { user, system } = process.threadCpuUsage(before);
   const kinds = faults.map(({ kind }) => kind);
-  const tookMs = (user + system) / 1000;
-  return { seed, violations, episodes, moves, simulatedMs, kinds, tookMs };
+  return { seed, violations, episodes, moves, simulatedMs, kinds };
 }
 
 parentPort?.on('message', (order: Order) => {

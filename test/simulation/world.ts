@@ -1,5 +1,6 @@
 /** One world: the model of Kubernetes, machines, instances of ours, arrays, and who watches them. */
 import type { Policy } from '../../src/controller-mode/policy.ts';
+import { heartbeatLease, outOfServiceValue } from '../../src/shared/names.ts';
 import { defaultPolicy } from '../default-policy.ts';
 import { ControlPlane } from '../model/control-plane.ts';
 import { Store } from '../model/store.ts';
@@ -40,6 +41,9 @@ export interface Instance {
   readonly policy: Policy;
   readonly array: SimArray;
   readonly replicas: readonly Replica[];
+  /** By node the name of its heartbeat Lease; and the value of our out-of-service taint. */
+  readonly heartbeats: ReadonlyMap<string, string>;
+  readonly outOfService: string;
 }
 
 interface Writer {
@@ -273,6 +277,10 @@ export class World {
         wallTime: () => this.wallTime(),
       });
     });
-    return { plan, policy, array, replicas };
+    const heartbeats = new Map(
+      this.machines.map((machine) => [machine.name, heartbeatLease(plan.name, machine.name)]),
+    );
+    const outOfService = outOfServiceValue(plan.name);
+    return { plan, policy, array, replicas, heartbeats, outOfService };
   }
 }

@@ -212,7 +212,7 @@ describe('the record on a Lease', () => {
     });
   });
 
-  it('says nothing of its node any more once an agent holds the Lease', () => {
+  it('gives way to the agent that holds the Lease', () => {
     const world = World.healthy();
     world.changeHeartbeat('n1', { holder: '' });
     world.changeHeartbeat('n1', { holder: 'n1/the-next-boot' });
