@@ -10,7 +10,8 @@ import {
 } from '../shared/record.ts';
 import type { SourceName } from './facts.ts';
 import { renewalsPerLease } from './policy.ts';
-import { type NodeMemory, type SeenLease, type State, memoryOf } from './state.ts';
+import type { SeenLease } from './seen-lease.ts';
+import { type NodeMemory, type State, memoryOf } from './state.ts';
 import { observeReport } from './trouble.ts';
 import { allUsersOf } from './volumes.ts';
 

@@ -4,7 +4,6 @@ import type {
   ClaimView,
   CsiDriverView,
   CsiNodeView,
-  LeaseView,
   NodeView,
   PodView,
   PvView,
@@ -12,8 +11,7 @@ import type {
 } from '../shared/model.ts';
 import { heartbeatLease, leaderLease } from '../shared/names.ts';
 import type { Outcome } from '../shared/outcome.ts';
-import type { FenceRecord, NodeReport } from '../shared/record.ts';
-import type { PodVolumes } from './claimed-volume.ts';
+import type { NodeReport } from '../shared/record.ts';
 import {
   type Condition,
   type KubeletWord,
@@ -22,7 +20,9 @@ import {
   emptyStorageView,
 } from './evidence.ts';
 import { type DriverCapabilities, type SourceName, sourceNames } from './facts.ts';
+import type { PodVolumes } from './pod-volumes.ts';
 import type { Policy } from './policy.ts';
+import type { SeenLease } from './seen-lease.ts';
 
 /** How far one watched collection can be believed. */
 export interface SourceState {
@@ -32,21 +32,6 @@ export interface SourceState {
   freshSince: Instant;
   /** When the stream last showed life. */
   aliveAt: Instant;
-}
-
-/** A Lease together with when *we* saw it renewed. */
-export interface SeenLease {
-  view: LeaseView;
-  /** When we observed the last change of renewTime (or the Lease itself for the first time). */
-  renewedAt: Instant;
-  /** How often we saw it change: 0 means that we know it from a listing only. */
-  renewals: number;
-  /** Since when it has been renewed without a pause. */
-  steadySince: Instant;
-  /** What it says, read once and not in every decision; only of heartbeats. */
-  node: string | undefined;
-  report: NodeReport | undefined;
-  record: FenceRecord | undefined;
 }
 
 /** What we remember of a node beyond what the cluster's objects say; forgetting it only delays. */

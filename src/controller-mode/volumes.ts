@@ -1,7 +1,8 @@
 import { type AttachmentView, type PodView, uniqueVolumeName } from '../shared/model.ts';
 import { attacherFinalizer, holdFinalizer } from '../shared/names.ts';
 import type { FencedVolume } from '../shared/record.ts';
-import { type ClaimedVolume, volumesOf } from './claimed-volume.ts';
+import { volumesOf } from './claimed-volume.ts';
+import type { ClaimedVolume } from './pod-volumes.ts';
 import { type State, memoryOf } from './state.ts';
 
 /** A pod that does not run any more needs nothing from us and writes nothing. */
