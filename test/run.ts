@@ -44,33 +44,42 @@ async function main(plan: string | undefined): Promise<void> {
     process.exit(2);
   }
   const notRun: string[] = [];
-  const counts = await runAll(plan, notRun);
+  const start = performance.now();
+  const { counts, processorSeconds } = await runAll(plan, notRun);
   if (interruption.signal.aborted) process.exit(130);
   counts.push(strayTests());
   const passed = counts.reduce((sum, count) => sum + count.passed, 0);
   const failed = counts.reduce((sum, count) => sum + count.failed, 0);
   const where = plan === 'real' ? 'on real machines: ' : '';
-  console.log(['', ...notRun, `${where}${wordsOf({ passed, failed })}`].join('\n'));
+  const cost = timesOf((performance.now() - start) / 1_000, processorSeconds);
+  console.log(['', ...notRun, cost, `${where}${wordsOf({ passed, failed })}`].join('\n'));
   process.exitCode = failed === 0 ? 0 : 1;
 }
 
+interface Whole {
+  readonly counts: Count[];
+  readonly processorSeconds: number | undefined;
+}
+
 /** Begins whatever may begin, each time that something has ended. */
-async function runAll(plan: Plan, notRun: string[]): Promise<Count[]> {
+async function runAll(plan: Plan, notRun: string[]): Promise<Whole> {
   const planned = stages.filter(({ plans }) => plans.includes(plan));
   const running = new Map<string, Promise<void>>();
   const ended = new Set<string>();
   const counts: Count[] = [];
+  let sum: number | undefined;
   const run = async (stage: Stage): Promise<void> => {
     const { name } = stage;
     const start = performance.now();
     const obstacle = obstacleTo(stage);
     if (obstacle !== undefined) notRun.push(`NOT RUN: ${name}: ${obstacle}`);
-    const { count, output } =
+    const { count, output, processorSeconds }: Outcome =
       obstacle === undefined
         ? await runStage(stage)
         : { count: skipped(1, isCi), output: `NOT RUN: ${obstacle}\n` };
-    const seconds = ((performance.now() - start) / 1_000).toFixed(0);
-    process.stdout.write(`\n=== ${name}\n${output}=== ${name}: ${wordsOf(count)}, ${seconds} s\n`);
+    if (processorSeconds !== undefined) sum = (sum ?? 0) + processorSeconds;
+    const times = timesOf((performance.now() - start) / 1_000, processorSeconds);
+    process.stdout.write(`\n=== ${name}\n${output}=== ${name}: ${wordsOf(count)}, ${times}\n`);
     counts.push(count);
     running.delete(name);
     ended.add(name);
@@ -82,11 +91,17 @@ async function runAll(plan: Plan, notRun: string[]): Promise<Count[]> {
     await Promise.race(running.values());
   }
   await Promise.all(running.values());
-  return counts;
+  return { counts, processorSeconds: sum };
 }
 
 function wordsOf({ passed, failed }: Count): string {
   return `${passed} passed, ${failed} failed`;
+}
+
+function timesOf(seconds: number, processorSeconds: number | undefined): string {
+  const took = `${seconds.toFixed(0)} s`;
+  if (processorSeconds === undefined) return took;
+  return `${took}, ${processorSeconds.toFixed(0)} s of processor`;
 }
 
 /** Why the stage cannot run here, in one line. */
@@ -98,12 +113,13 @@ function obstacleTo({ cluster, machines }: Stage): string | undefined {
 interface Outcome {
   readonly count: Count;
   readonly output: string;
+  readonly processorSeconds?: number | undefined;
 }
 
 async function runStage(stage: Stage): Promise<Outcome> {
   if ('tests' in stage.run) return await runJest(stage, stage.run);
-  const { succeeded, output } = await execute(stage, stage.run.command);
-  return { count: succeeded ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }, output };
+  const ended = await execute(stage, stage.run.command);
+  return { ...ended, count: ended.succeeded ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 } };
 }
 
 async function execute(stage: Stage, command: readonly string[]) {
@@ -141,14 +157,15 @@ async function runJest(stage: Stage, tests: Tests): Promise<Outcome> {
   const sideBySide = ['test/real/side-by-side.ts', `--report=${report}`, `--beds=${beds}`];
   const parameters =
     beds === undefined ? [...within(stage), ...jest] : [...sideBySide, ...filesOf(tests, root)];
-  const { succeeded, output } = await execute(stage, ['node', ...parameters]);
+  const ended = await execute(stage, ['node', ...parameters]);
   try {
     const said = JSON.parse(readFileSync(report, 'utf8')) as JestReport;
     const skips = notRunIn(said) > 0 ? `${notRunIn(said)} skipped\n` : '';
-    return { count: countJest(said, { succeeded, isCi }), output: `${output}${skips}` };
+    const count = countJest(said, { succeeded: ended.succeeded, isCi });
+    return { ...ended, count, output: `${ended.output}${skips}` };
   } catch (error) {
     const why = `jest left no report: ${String(error)}\n`;
-    return { count: { passed: 0, failed: 1 }, output: `${output}${why}` };
+    return { ...ended, count: { passed: 0, failed: 1 }, output: `${ended.output}${why}` };
   }
 }
 

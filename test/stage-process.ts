@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import process from 'node:process';
+import { processorSecondsSinceLast } from './processor-time.ts';
 
 export interface StageProcess {
   readonly command: readonly string[];
@@ -21,6 +22,8 @@ export interface Ended {
   readonly succeeded: boolean;
   /** With why it ended, where it did not do so by itself. */
   readonly output: string;
+  /** What it and all that it started and waited for computed, where the system tells. */
+  readonly processorSeconds: number | undefined;
 }
 
 /** What it has to clean up is cleaned up in this time after SIGTERM. */
@@ -52,12 +55,14 @@ export async function runProcess(stage: StageProcess): Promise<Ended> {
   };
   if (stage.signal.aborted) interrupt();
   stage.signal.addEventListener('abort', interrupt);
+  let processorSeconds: number | undefined;
   const succeeded = await new Promise<boolean>((resolve) => {
     child.once('error', (error) => {
       why = error.message;
       resolve(false);
     });
     child.once('exit', (code, signal) => {
+      processorSeconds = processorSecondsSinceLast();
       if (signal !== null) why ??= `ended by ${signal}`;
       resolve(code === 0);
     });
@@ -67,8 +72,8 @@ export async function runProcess(stage: StageProcess): Promise<Ended> {
   // What it has left in its group would disturb those that come next.
   signalGroup(child, 'SIGKILL');
   const output = readFileSync(stage.outputFile, 'utf8');
-  if (why === undefined) return { succeeded, output };
-  return { succeeded: false, output: `${output}${program}: ${why}\n` };
+  if (why === undefined) return { succeeded, output, processorSeconds };
+  return { succeeded: false, output: `${output}${program}: ${why}\n`, processorSeconds };
 }
 
 function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {

@@ -39,7 +39,7 @@ async function otherIsGone(): Promise<void> {
 
 describe('a command of a stage', () => {
   it('tells all that it printed, in its order, and how it ended', async () => {
-    expect(await run('echo one; echo two >&2; echo three')).toEqual({
+    expect(await run('echo one; echo two >&2; echo three')).toMatchObject({
       succeeded: true,
       output: 'one\ntwo\nthree\n',
     });
@@ -51,6 +51,15 @@ describe('a command of a stage', () => {
     expect(succeeded).toBe(false);
     expect(output).toContain('no-such-program');
   });
+
+  // However long that takes where others compute, too.
+  it('tells what it cost of the processor, with all that it began and waited for', async () => {
+    const busy = 'while (process.cpuUsage().user < 400_000);';
+    const { processorSeconds } = await run(`sh -c 'node -e "${busy}"; true'; true`);
+    const isCounted = process.platform === 'linux';
+    expect(processorSeconds ?? 0).toBeGreaterThanOrEqual(isCounted ? 0.4 : 0);
+    expect((await run('true')).processorSeconds ?? 0).toBeLessThan(0.4);
+  }, 60_000);
 
   it('leaves nothing behind that it began', async () => {
     expect((await run(beginsAnother)).succeeded).toBe(true);
