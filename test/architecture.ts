@@ -25,6 +25,7 @@ interface Import {
 const layerNames = ['words', 'kernel', 'mode', 'shell', 'adapter', 'edge', 'wiring'];
 
 const words = [
+  'adopted',
   'clock',
   'outcome',
   'mode',

@@ -1,3 +1,4 @@
+import { adopted } from '../shared/adopted.ts';
 import type { PodView } from '../shared/model.ts';
 import { fencedTaint } from '../shared/names.ts';
 import type { FencedVolume, FenceRecord } from '../shared/record.ts';
@@ -90,7 +91,7 @@ export function adopt(situation: Situation, wanted: Wanted): boolean {
   pushBegin(situation, wanted, {
     kubeletRenewTime: undefined,
     renewed: 'anything',
-    reason: 'adopted',
+    reason: adopted,
     phase: holds.length > 0 ? 'Fenced' : 'Moved',
     volumes: takenFrom(state, nodeName),
     adopts: { holds, taint },

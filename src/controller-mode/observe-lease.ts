@@ -9,6 +9,7 @@ import {
   decodeNodeReport,
 } from '../shared/record.ts';
 import type { SourceName } from './facts.ts';
+import { observeRenewal } from './outage.ts';
 import { renewalsPerLease } from './policy.ts';
 import type { SeenLease } from './seen-lease.ts';
 import { type NodeMemory, type State, memoryOf } from './state.ts';
@@ -29,24 +30,13 @@ export function observeLease(
   const key = keyOf(view);
   const before = leases.get(key);
   const seen = seenNow(state, before, view, now);
+  if (before !== undefined && seen.renewals > before.renewals) {
+    observeRenewal(state, source, before, now);
+  }
   leases.set(key, seen);
   if (source !== 'heartbeats') return;
-  if (seen.renewals > (before?.renewals ?? 0)) observePause(state, now);
   if (view.name === state.leaderLease) observeOwnRenewal(state, view);
   else observeHeartbeat(state, seen, seen.renewedAt - (before?.renewedAt ?? now), now);
-}
-
-/**
- * Agents renew every few seconds, and so does the leader. When nobody at all has for a while, then
- * nobody could write (etcd without its quorum keeps the watches alive, and reads from caches), and
- * the silence of those who come back a moment later than the first proves nothing.
- */
-function observePause(state: State, now: Instant): void {
-  const { renewalSeenAt, policy, sources } = state;
-  state.renewalSeenAt = now;
-  if (renewalSeenAt === undefined || now - renewalSeenAt <= 2 * policy.heartbeatIntervalMs) return;
-  sources.heartbeats.freshSince = now;
-  sources.kubeletLeases.freshSince = now;
 }
 
 function seenNow(

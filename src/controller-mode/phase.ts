@@ -1,3 +1,4 @@
+import { adopted } from '../shared/adopted.ts';
 import type { PodView } from '../shared/model.ts';
 import { type AttachmentTarget, action } from './actions.ts';
 import { type Episode, hasOutOfService, isOfStorage, isUntouched, lockedUntil } from './episode.ts';
@@ -43,7 +44,7 @@ export function settlePhase(episode: Episode, wanted: Wanted): void {
  * because what was taken away under the record before it nobody knows.
  */
 function giveUp(episode: Episode, unheld: readonly AttachmentTarget[], wanted: Wanted): void {
-  if (episode.record.reason === 'adopted') {
+  if (episode.record.reason === adopted) {
     updateRecord(episode, { phase: 'Moved', volumes: [] }, wanted, unheld);
     return;
   }

@@ -1,3 +1,4 @@
+import { standsForAll } from '../shared/adopted.ts';
 import { type NodeView, uniqueVolumeName } from '../shared/model.ts';
 import { fencedTaint, releaseAnnotation } from '../shared/names.ts';
 import { bootIdOfHolder } from '../shared/record.ts';
@@ -120,9 +121,11 @@ function notReleasable(episode: Episode): Hold | undefined {
 /** Needs the kubelet's agreement, and a new life of the machine or the word of its agent. */
 function unclean(episode: Episode, node: NodeView): Hold | undefined {
   const { record } = episode;
-  const why = kubeletDisagrees(episode, node);
-  if (why !== undefined) return why;
   const rebooted = record.bootId !== '' && node.bootId !== '' && node.bootId !== record.bootId;
+  // In a new life of the machine whatever else is in use there was mounted anew.
+  const ofAll = standsForAll(record) && !rebooted;
+  const why = kubeletDisagrees(episode, node, ofAll);
+  if (why !== undefined) return why;
   if (rebooted || isAttestedClean(episode)) return undefined;
   return hold('not-clean', 'its agent has not attested that nothing of the volumes is left on it');
 }
@@ -130,6 +133,7 @@ function unclean(episode: Episode, node: NodeView): Hold | undefined {
 function kubeletDisagrees(
   { situation, record, memory }: Episode,
   node: NodeView,
+  ofAll: boolean,
 ): Hold | undefined {
   const { state, nodeName } = situation;
   const kubelet = kubeletOf(state, nodeName);
@@ -140,7 +144,7 @@ function kubeletDisagrees(
   const { driver } = state.policy;
   const fenced = new Set(record.volumes.map(({ handle }) => uniqueVolumeName(driver, handle)));
   const inUse = node.volumesInUse.find((name) =>
-    fenced.size === 0 ? name.startsWith(uniqueVolumeName(driver, '')) : fenced.has(name),
+    ofAll ? name.startsWith(uniqueVolumeName(driver, '')) : fenced.has(name),
   );
   return inUse === undefined ? undefined : hold('in-use', `its kubelet still has ${inUse} in use`);
 }

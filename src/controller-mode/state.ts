@@ -117,6 +117,8 @@ export interface State {
   readonly refusals: Map<string, Outcome>;
   /** When we last saw anybody renew a heartbeat, or the leader its own Lease. */
   renewalSeenAt: Instant | undefined;
+  /** When somebody last came back, and we looked how many were silent. */
+  returnSeenAt: Instant;
   leading: boolean;
   leadingSince: Instant;
   /** Our oldest acknowledged renewal that the watch has not shown yet. */
@@ -168,6 +170,7 @@ export function initialState(policy: Policy, now: Instant): State {
     deletingSince: new Map(),
     refusals: new Map(),
     renewalSeenAt: undefined,
+    returnSeenAt: Number.NEGATIVE_INFINITY,
     leading: false,
     leadingSince: now,
     pendingRenewal: undefined,

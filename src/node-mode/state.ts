@@ -1,3 +1,4 @@
+import { standsForAll } from '../shared/adopted.ts';
 import type { Instant } from '../shared/clock.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import { decodeFenceRecord, type FenceRecord } from '../shared/record.ts';
@@ -178,8 +179,9 @@ function hear(
 function judge(state: NodeState, fact: MachineInspected, now: Instant): void {
   const { fence } = state;
   if (fence === undefined || fact.beganAt < fence.knownSince) return;
+  const fenced = standsForAll(fence.record) ? [] : fence.record.volumes;
   const leftOvers = [
-    ...leftOversOf(fence.record.volumes, fact, state.settings),
+    ...leftOversOf(fenced, fact, state.settings),
     ...runningLeft(fence.record, fact),
   ];
   state.inspection = { beganAt: fact.beganAt, leftOvers };

@@ -31,7 +31,7 @@ export interface FenceRecord {
    * is left on the node. Released: proven clean or withdrawn; the taint goes, then the record.
    */
   readonly phase: 'Intent' | 'Fenced' | 'Moved' | 'Released';
-  /** Every volume taken from the node; an empty list after Intent stands for all of the driver. */
+  /** Every volume taken from the node, as far as is known: see adopted.ts. */
   readonly volumes: readonly FencedVolume[];
   /**
    * Uids of the pods that the episode ends; from Moved on only those that the API does not have

@@ -59,6 +59,7 @@ export class ModelMachine {
     'csinodes',
     'csidrivers',
   );
+  #keeps: string | undefined;
   /** Something changed here, so look even if nothing changed in the store. */
   #changed = true;
   /** What it had nothing to do about when it looked last, and until when. */
@@ -73,6 +74,12 @@ export class ModelMachine {
 
   get bootId(): string {
     return `${this.name}-boot-${this.#boots}`;
+  }
+
+  /** What hangs when the kubelet unmounts or unstages it: the handle of a volume. */
+  set keeps(handle: string | undefined) {
+    this.#keeps = handle;
+    this.#changed = true;
   }
 
   /** What the kubelet says of itself. */
@@ -256,6 +263,8 @@ export class ModelMachine {
 
   #act(action: KubeletAction, now: number): void {
     if (this.#mute && isRequest(action)) return;
+    const unmounts = action.kind === 'unpublish' || action.kind === 'unstage';
+    if (unmounts && action.volume.handle === this.#keeps) return;
     const { store } = this.#options;
     const status = { subresource: 'status' } as const;
     const { staged, published } = this.#machine;

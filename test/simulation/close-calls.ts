@@ -10,6 +10,7 @@ import {
   heartbeatLease,
   intentAnnotation,
   outOfServiceTaint,
+  policyAnnotation,
 } from '../../src/shared/names.ts';
 import { encodeFenceRecord, encodePodIntent } from '../../src/shared/record.ts';
 import { type DriverPlan, lateDriver, listingDriver, plainDriver } from './drivers.ts';
@@ -49,6 +50,7 @@ function isCutOff({ party }: SimMachine, { network }: World): void {
 }
 
 const shared: VolumePlan = { driver: plainDriver.name, claim: 'shared', shared: true };
+const own: VolumePlan = { driver: plainDriver.name, claim: 'own', shared: false };
 const stranger: VolumePlan = { driver: plainDriver.name, claim: 'strange', shared: false };
 
 function onFirst(name: string, claim: VolumePlan, labelled: boolean): WorkloadPlan {
@@ -225,6 +227,42 @@ export const closeCalls: readonly CloseCall[] = [
     },
     at: () => false,
     happens: () => undefined,
+  },
+  {
+    name: 'hardly anybody is heard for a while, and it comes back last',
+    drivers: [plainDriver],
+    failure: (machine, { machines, network }) => {
+      const [, ...others] = machines.filter((one) => one !== machine);
+      for (const { party } of others) {
+        network.cut(party, 'api', 18_000);
+        network.cut('api', party, 18_000);
+      }
+      // It has what all have, and a moment longer: nothing is wrong with it.
+      machine.dawdle(18_000 + 9_000);
+    },
+    at: () => false,
+    happens: () => undefined,
+  },
+  {
+    name: 'somebody deletes its record, and lets one more pod go',
+    drivers: [plainDriver],
+    besides: { ...onFirst('late', own, true), annotations: { [policyAnnotation]: 'retain' } },
+    failure: (machine, world) => {
+      isCutOff(machine, world);
+      const [kept] = machine.machine.machine.published.filter(
+        ({ handle }) => !handle.includes('own'),
+      );
+      if (kept !== undefined) machine.keepMounted(kept.handle);
+    },
+    at: (action) => action.kind === 'UpdateRecord' && action.record.phase === 'Moved',
+    happens: ({ world, machine, replica }) => {
+      const lease = heartbeatLease(replica.options.policy.driver, machine.name);
+      annotate(world, 'leases', lease, { [fenceAnnotation]: null });
+      // From here on the node is tainted for nobody knows which volumes.
+      world.timeline.later(3_000, () => {
+        annotate(world, 'pods', 'late', { [policyAnnotation]: 'delete' });
+      });
+    },
   },
 ];
 

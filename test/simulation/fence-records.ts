@@ -11,3 +11,8 @@ export function recordOf(world: World, driver: string, node: string): FenceRecor
 export function recordIn(lease: AnyObject | undefined): FenceRecord | undefined {
   return decodeFenceRecord(lease?.metadata.annotations?.[fenceAnnotation]);
 }
+
+/** What was taken away before somebody took the record nobody knows. */
+export function standsForAll({ volumes, reason }: FenceRecord): boolean {
+  return volumes.length === 0 || reason === 'adopted';
+}

@@ -131,10 +131,14 @@ export const healthStories: readonly HealthStory[] = [
     name: 'all other nodes have the same',
     with: all,
     begin: ({ world, machine, array }) => {
-      for (const one of world.machines) tell(one, 'Inaccessible', handlesOn(one, array));
-      // Where nobody else has a volume, it is the same as if it were this node's alone.
-      const isAlone = array.kind.health !== 'none' && !othersSee(world, machine);
-      return isAlone ? handlesOn(machine, array) : undefined;
+      const users = world.machines.filter((one) => handlesOn(one, array).length > 0);
+      for (const one of users) tell(one, 'Inaccessible', handlesOn(one, array));
+      // Where the storage calls its volumes well, and no more nodes have any than may fail at once,
+      // it is the same as if it were each node's own, but for what several of them use.
+      if (array.kind.health === 'none' || users.length > boundOf(world)) return undefined;
+      const others = users.filter((one) => one !== machine);
+      const shared = new Set(others.flatMap((one) => handlesOn(one, array)));
+      return handlesOn(machine, array).filter((handle) => !shared.has(handle));
     },
   },
   staying('it does not last', all, ({ world, machine, array, prng }) => {
@@ -304,6 +308,11 @@ function movableUsers(
 function handlesOn({ machine }: SimMachine, { name }: SimArray): readonly string[] {
   const own = machine.machine.published.filter(({ driver }) => driver === name);
   return [...new Set(own.map(({ handle }) => handle))];
+}
+
+/** --max-lost-nodes, as the README has it. */
+function boundOf({ machines }: World): number {
+  return Math.max(1, Math.round(machines.length * 0.3));
 }
 
 /** What nothing of the driver's own vouches for needs another node that sees it work. */

@@ -244,8 +244,8 @@ const evidence: readonly Mutant[] = [
   ),
   release(
     'kubelet not asked before the release',
-    'const why = kubeletDisagrees(episode, node);',
-    "const why = node.name === '' ? kubeletDisagrees(episode, node) : undefined;",
+    'const why = kubeletDisagrees(episode, node, ofAll);',
+    "const why = node.name === '' ? kubeletDisagrees(episode, node, ofAll) : undefined;",
   ),
   release(
     'released without attestation',
@@ -274,11 +274,23 @@ const evidence: readonly Mutant[] = [
 
 /** Bugs that the simulation has found, put back. */
 const relapses: readonly Mutant[] = [
-  inFile('observe-lease')(
+  inFile('outage')(
     'outage of everybody taken for silence',
-    'now - renewalSeenAt <= 2 * policy.heartbeatIntervalMs) return;',
-    'now - renewalSeenAt <= 1_000 * policy.heartbeatIntervalMs) return;',
+    'if (!isOutage) return;',
+    'if (!isOutage || now > 0) return;',
   ),
+  inFile('outage')(
+    'outage of many taken for silence',
+    'if (silent > bound) return true;',
+    'if (silent > bound) return false;',
+  ),
+  {
+    name: 'an adopted record stands for what it lists',
+    file: 'src/shared/adopted.ts',
+    anchor: 'return reason === adopted || volumes.length === 0;',
+    replacement: "return reason !== '' && volumes.length === 0;",
+    seeds: hard,
+  },
   episode(
     "withdrawn after another driver's fence",
     'members.some(({ pod }) => !isFinished(pod) && takenByOthers(situation.state, pod).length > 0)',
@@ -359,6 +371,8 @@ const inOneMoment: ReadonlySet<string> = new Set([
   'attestation of another epoch believed',
   'attached volumes forgotten at the release',
   'outage of everybody taken for silence',
+  'outage of many taken for silence',
+  'an adopted record stands for what it lists',
   "withdrawn after another driver's fence",
   'kubelet not read again before the intent',
   'record written over',

@@ -30,6 +30,7 @@ import type {
   Pod,
   VolumeAttachment,
 } from '../model/objects.ts';
+import { standsForAll } from './fence-records.ts';
 import type { Replica } from './replica.ts';
 import { enabled } from './workloads.ts';
 
@@ -94,7 +95,10 @@ export function releaseObjection(replica: Replica, action: Action): string | und
   const ready = conditionStatus(node, 'Ready');
   if (ready !== 'True') return `released ${action.node}, whose Ready condition is ${ready}`;
   const names = new Set(volumes.map(({ handle }) => uniqueVolumeName(driver, handle)));
-  const used = node.status?.volumesInUse?.find((name) => names.has(name));
+  const any = standsForAll(action.record) && !hasRebooted(node, action.record);
+  const used = node.status?.volumesInUse?.find((name) =>
+    any ? name.startsWith(uniqueVolumeName(driver, '')) : names.has(name),
+  );
   if (used !== undefined) return `released ${action.node}, whose kubelet has ${used} in use`;
   return attests(replica, node, action.record)
     ? undefined
@@ -102,13 +106,17 @@ export function releaseObjection(replica: Replica, action: Action): string | und
 }
 
 /** Of this very episode; who has booted anew has nothing left. */
-function attests(replica: Replica, node: Node, { epoch, bootId }: FenceRecord): boolean {
-  const now = node.status?.nodeInfo?.bootID ?? '';
-  if (bootId !== '' && now !== '' && now !== bootId) return true;
+function attests(replica: Replica, node: Node, record: FenceRecord): boolean {
+  if (hasRebooted(node, record)) return true;
   const name = heartbeatLease(replica.options.policy.driver, node.metadata.name);
   const lease = replica.delivered('heartbeats').get(`default/${name}`);
   const report = decodeNodeReport(lease?.metadata.annotations?.[reportAnnotation]);
-  return report?.clean?.epoch === epoch;
+  return report?.clean?.epoch === record.epoch;
+}
+
+function hasRebooted({ status }: Node, { bootId }: FenceRecord): boolean {
+  const now = status?.nodeInfo?.bootID ?? '';
+  return bootId !== '' && now !== '' && now !== bootId;
 }
 
 function named(what: string, pod: Pod, why: string | undefined): string | undefined {

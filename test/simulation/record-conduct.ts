@@ -12,7 +12,7 @@ import {
 import { isDeleting } from '../model/conditions.ts';
 import type { AnyObject, Lease, VolumeAttachment } from '../model/objects.ts';
 import type { Deed } from './conduct.ts';
-import { recordIn } from './fence-records.ts';
+import { recordIn, standsForAll } from './fence-records.ts';
 import type { World } from './world.ts';
 
 /** What a watch may lag behind, and a request that was begun by then. */
@@ -98,11 +98,6 @@ function withdrawn(
   return [`S6 withdrew the episode of ${node}, which has lost ${pv}`];
 }
 
-/** What was taken away before somebody took the record nobody knows. */
-function standsForAll({ volumes, reason }: FenceRecord): boolean {
-  return volumes.length === 0 || reason === 'adopted';
-}
-
 /** S8: nothing of the fenced volumes is left, neither a mount nor a writer. */
 function released(
   world: World,
@@ -127,7 +122,7 @@ function released(
       return metadata.uid === uid && spec.nodeName === nodeName;
     });
   const isFenced = (one: { driver: string; handle: string }): boolean =>
-    one.driver === driver && (fenced.size === 0 || fenced.has(one.handle));
+    one.driver === driver && (standsForAll(record) || fenced.has(one.handle));
   const left = published.find((one) => isFenced(one) && !uses(one.podUid));
   if (left !== undefined) return [`S8 released ${nodeName}, which has ${left.handle} mounted`];
   const kept = staged.find((one) => {

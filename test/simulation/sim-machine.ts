@@ -156,6 +156,11 @@ export class SimMachine {
     this.#kubeletPausedUntil = until;
   }
 
+  /** Its kubelet does not get rid of this volume, as where a process of nobody's holds the mount. */
+  keepMounted(handle: string): void {
+    this.machine.keeps = handle;
+  }
+
   killKubelet(durationMs: number): void {
     this.#kubeletDeadUntil = Math.max(
       this.#kubeletDeadUntil,
@@ -231,6 +236,7 @@ export class SimMachine {
     this.#kubeletDeadUntil = Math.min(this.#kubeletDeadUntil, now);
     this.#storageCutUntil = Math.min(this.#storageCutUntil, now);
     this.#lieUntil = Math.min(this.#lieUntil, now);
+    this.machine.keeps = undefined;
     this.#agentDeadUntil.clear();
     this.#driverWords.clear();
   }

@@ -32,6 +32,12 @@ function rebooted(): World {
   return world.pass(30_000);
 }
 
+/** Its record was made for a hold that stood without one: what was taken before nobody knows. */
+function adopted(world: World): World {
+  world.record('n1', ['web-0'], { phase: 'Moved', reason: 'adopted' });
+  return world;
+}
+
 function kept(world: World): readonly string[] {
   return world.words('NodeKeptFenced', 'n1');
 }
@@ -162,6 +168,19 @@ describe('a node that attests is kept', () => {
     expect(world.steps()).toEqual([released]);
     world.changeNode('n1', { volumesInUse: [uniqueVolumeName(driver, 'anything')] });
     expect(kept(world)).toEqual(['in-use']);
+  });
+
+  it('for all volumes of the driver when it was adopted, whatever it lists', () => {
+    const world = adopted(attested());
+    expect(world.steps()).toEqual([released]);
+    world.changeNode('n1', { volumesInUse: [uniqueVolumeName(driver, 'anything')] });
+    expect(kept(world)).toEqual(['in-use']);
+  });
+
+  it('but not for those of a new life of the machine, in which nothing is left', () => {
+    const world = adopted(rebooted());
+    world.changeNode('n1', { volumesInUse: [uniqueVolumeName(driver, 'anything')] });
+    expect(world.steps()).toEqual([released]);
   });
 });
 

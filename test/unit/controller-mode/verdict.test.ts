@@ -13,9 +13,11 @@ function renewedNow(report: Partial<NodeReport> = {}): { world: World; zero: num
   return { world, zero: world.now };
 }
 
-/** Time passes until then, in which the agent of another node goes on. */
+/** Time passes until then, in which the other nodes go on. */
 function othersRenew(world: World, until: number): void {
-  for (; world.now < until; world.now = Math.min(until, world.now + beatMs)) world.beat('n2');
+  for (; world.now < until; world.now = Math.min(until, world.now + beatMs)) {
+    for (const node of ['n2', 'n3', 'n4']) world.back(node);
+  }
   world.now = until;
 }
 

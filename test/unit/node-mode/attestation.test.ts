@@ -87,6 +87,17 @@ describe('the attestation that a machine is clean', () => {
     expect((renewal as RenewHeartbeat).uncleanBecause).toContain(mountOfVolume1);
   });
 
+  it('is not given for an adopted record while any volume of the driver is staged', () => {
+    const staged = `${kubeletDir}/plugins/kubernetes.io/csi/block.example.com/hash-of-vol-9/globalmount`;
+    const look = { mounts: [{ mountPoint: staged, receives: true }] };
+    const bench = fenced(fenceText({ reason: 'adopted' }));
+    bench.inspect(look);
+    expect(bench.next()).not.toHaveProperty('clean');
+    const other = fenced();
+    other.inspect(look);
+    expect(other.next()).toMatchObject(clean);
+  });
+
   it('is not given while a container of a pod that is gone runs, though nothing is mounted', () => {
     const bench = fenced(fenceText({ pods: ['0a-1b'] }));
     bench.inspect({ running: new Set(['own', '0a-1b']) });
