@@ -5,8 +5,9 @@ import { type Episode, type Member, hasOwnTaint, isUntouched } from './episode.t
 import { hasOtherDrivers, takenByOthers, unannounced, unheld } from './foreign-volume.ts';
 import { type Hold, hold } from './hold.ts';
 import { podWaits } from './notices.ts';
-import type { State } from './state.ts';
+import { type State, memoryOf } from './state.ts';
 import { isUnsafe } from './unsafe.ts';
+import { isListed } from './verify-revoked.ts';
 import { attachmentOf, holdOf, isConfirmed, isFinished, ourVolumes } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
@@ -175,11 +176,21 @@ export function unconfirmedHold(
     leaving: `VolumeAttachment ${name} is being deleted by somebody else`,
     begun: `VolumeAttachment ${name} is about to be deleted`,
     fencing: `VolumeAttachment ${name} waits for the attacher to unpublish it`,
-    held:
-      'the driver still lists it for this node, or for an id that no node goes by, which ' +
-      'somebody has to end there',
+    held: unlisted(memoryOf(state, attachment.nodeName).unrevoked.get(attachment.uid)),
   };
   return hold('fence-unconfirmed', `volume ${handle}: ${words[holdOf(attachment)]}${error}`);
+}
+
+/** The attacher has unpublished it, and this driver's own listing does not confirm that. */
+function unlisted(code: string | undefined): string {
+  if (isListed(code)) {
+    return (
+      'the driver still lists it for this node, or for an id that no node goes by, which ' +
+      'somebody has to end there'
+    );
+  }
+  const answer = code === undefined ? '' : ` (${code})`;
+  return `the driver unpublished it, but its listing has not confirmed that yet${answer}`;
 }
 
 /**

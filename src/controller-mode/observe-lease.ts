@@ -161,6 +161,7 @@ function observeRecord(memory: NodeMemory, record: FenceRecord | undefined, now:
     memory.recordEpoch = epoch;
     memory.recordSeenAt = now;
     memory.revoked.clear();
+    memory.unrevoked.clear();
     memory.joined.clear();
     memory.unmountDueAt.clear();
   }

@@ -6,6 +6,7 @@ import type { Action, ActionOf } from './actions.ts';
 import { type NodeMemory, type State, groupOf, memoryOf } from './state.ts';
 import { observeConfirmation } from './storage-view.ts';
 import { observeAnswerAgain } from './trouble.ts';
+import { stillPublished } from './verify-revoked.ts';
 
 /** What became of an action of ours, as far as it tells more than its effect will. */
 export function observeSettled(
@@ -21,15 +22,25 @@ export function observeSettled(
     const isBack = observeConfirmation(state, settled.handle, outcome, now);
     if (isBack) observeAnswerAgain(state, now);
   }
-  if (outcome.kind !== 'Done') return;
   const memory = memoryOf(state, settled.node);
-  if (settled.kind === 'VerifyRevoked') {
-    const uids = outcome.only ?? settled.volumes.map(({ uid }) => uid);
-    for (const uid of uids) memory.revoked.add(uid);
-  }
+  if (settled.kind === 'VerifyRevoked') observeListing(memory, settled, outcome);
+  if (outcome.kind !== 'Done') return;
   if (settled.kind === 'MarkPod') observeMark(state, settled);
   if (settled.kind === 'SetTaint' || settled.kind === 'ClearTaint') {
     observeOutOfService(memory, settled, now);
+  }
+}
+
+/** Which volumes the driver's listing proved to be off the node, and what it said of the others. */
+function observeListing(
+  memory: NodeMemory,
+  { volumes }: ActionOf<'VerifyRevoked'>,
+  outcome: Outcome,
+): void {
+  for (const { uid } of volumes) {
+    const isOff = outcome.kind === 'Done' && (outcome.only?.includes(uid) ?? true);
+    if (isOff) memory.revoked.add(uid);
+    else memory.unrevoked.set(uid, outcome.kind === 'Done' ? stillPublished : outcome.code);
   }
 }
 

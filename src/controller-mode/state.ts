@@ -78,6 +78,8 @@ export interface NodeMemory {
   movedAt: Instant | undefined;
   /** Uids of VolumeAttachments whose revocation the driver's own listing confirmed. */
   readonly revoked: Set<string>;
+  /** By the same uids the code of the last answer that did not confirm it, for what people read. */
+  readonly unrevoked: Map<string, string>;
   /** Per group of pods, the uids that joined the current episode: before the fence, and later. */
   readonly joined: Map<string, { readonly first: Set<string>; readonly later: Set<string> }>;
 }
@@ -233,6 +235,7 @@ export function memoryOf(state: State, node: string): NodeMemory {
       bystanders: new Set(),
       movedAt: undefined,
       revoked: new Set(),
+      unrevoked: new Map(),
       joined: new Map(),
     };
     state.memory.set(node, memory);

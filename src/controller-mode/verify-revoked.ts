@@ -2,6 +2,15 @@ import type { Performance } from '../shared/effect.ts';
 import { done, failed, type Outcome } from '../shared/outcome.ts';
 import type { ActionOf } from './actions.ts';
 
+/** The code of a listing that names the node: one that says nothing of it has another. */
+export const stillPublished = 'STILL_PUBLISHED';
+const strangers = 'PUBLISHED_TO_STRANGER';
+
+/** The driver answered, and with this code it said that the volume is not off. */
+export function isListed(code: string | undefined): boolean {
+  return code === stillPublished || code === strangers;
+}
+
 /**
  * Only for drivers that list published nodes: the driver's own word that the node is off. Each
  * volume stands for itself: one that the array is slow to revoke keeps no other pod waiting.
@@ -39,8 +48,8 @@ function doubtOf(
   if (nodeId === '') return failed('NO_NODE_ID', `nobody knows the node id of volume ${handle}`);
   const nodes = publishedNodes.get(handle);
   if (nodes === undefined) return failed('NOT_LISTED', `volume ${handle} was not in the listing`);
-  if (nodes.includes(nodeId)) return failed('STILL_PUBLISHED', `volume ${handle} at ${nodeId}`);
+  if (nodes.includes(nodeId)) return failed(stillPublished, `volume ${handle} at ${nodeId}`);
   const stranger = nodes.find((id) => !knownNodeIds.has(id));
   if (stranger === undefined) return undefined;
-  return failed('PUBLISHED_TO_STRANGER', `volume ${handle} at ${stranger}, which no CSINode names`);
+  return failed(strangers, `volume ${handle} at ${stranger}, which no CSINode names`);
 }

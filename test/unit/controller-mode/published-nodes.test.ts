@@ -56,6 +56,29 @@ describe('where the driver lists published nodes', () => {
     expect(world.steps()).toEqual(['VerifyRevoked n1']);
   });
 
+  it.each([
+    ['STILL_PUBLISHED', 'still lists it'],
+    ['PUBLISHED_TO_STRANGER', 'still lists it'],
+    ['DEADLINE_EXCEEDED', 'yet (DEADLINE_EXCEEDED)'],
+    ['NOT_LISTED', 'yet (NOT_LISTED)'],
+  ])('people read what it said: %s', (code, says) => {
+    const world = listing();
+    world.pass(5_000);
+    const note = () => world.notices('FailoverWaiting')[0]?.note;
+    expect(note()).toMatch(/confirmed that yet\.$/);
+    const [verify] = world.wanted('VerifyRevoked');
+    if (verify !== undefined) world.settle(verify, { kind: 'Unknown', code, detail: '' });
+    expect(note()).toContain(says);
+  });
+
+  it('a volume that the listing still names among others is said to be listed', () => {
+    const world = listing();
+    world.pass(5_000);
+    const [verify] = world.wanted('VerifyRevoked');
+    if (verify !== undefined) world.settle(verify, { kind: 'Done', only: [] });
+    expect(world.notices('FailoverWaiting')[0]?.note).toContain('still lists it');
+  });
+
   it('one volume that is still published keeps no other pod waiting', () => {
     const world = World.healthy(5);
     for (const name of ['web-0', 'web-1']) world.workload(name, 'n1');
