@@ -170,15 +170,18 @@ export function unconfirmedHold(
   const doubt = otherNodeId(state, attachment);
   if (doubt !== undefined) return hold('node-id-changed', `volume ${handle}: ${doubt}`);
   if (isConfirmed(state, attachment)) return undefined;
+  const code = memoryOf(state, attachment.nodeName).unrevoked.get(attachment.uid);
   const error = detachError === '' ? '' : `: ${detachError}`;
   const words = {
     free: `VolumeAttachment ${name} is not held yet`,
     leaving: `VolumeAttachment ${name} is being deleted by somebody else`,
     begun: `VolumeAttachment ${name} is about to be deleted`,
     fencing: `VolumeAttachment ${name} waits for the attacher to unpublish it`,
-    held: unlisted(memoryOf(state, attachment.nodeName).unrevoked.get(attachment.uid)),
+    held: unlisted(code),
   };
-  return hold('fence-unconfirmed', `volume ${handle}: ${words[holdOf(attachment)]}${error}`);
+  const why = `volume ${handle}: ${words[holdOf(attachment)]}${error}`;
+  // Who was told that it waits for the attacher is to hear that it now waits for another.
+  return { ...hold('fence-unconfirmed', why), ...(code === undefined ? {} : { stage: 'listing' }) };
 }
 
 /** The attacher has unpublished it, and this driver's own listing does not confirm that. */

@@ -4,6 +4,8 @@ import type { Instant } from '../shared/clock.ts';
 export interface Hold {
   readonly word: string;
   readonly detail: string;
+  /** Tells it from another one of the same word, where people should hear of both. */
+  readonly stage?: string;
   /** Set where time alone ends it. */
   readonly until?: Instant;
 }

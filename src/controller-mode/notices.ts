@@ -79,12 +79,13 @@ export function podWaits(episode: Episode, pod: PodView, why: Hold): Notice {
 
 export function waits(episode: Episode, about: ObjectReference, why: Hold): Notice {
   const { situation, record } = episode;
+  const stage = why.stage === undefined ? '' : `/${why.stage}`;
   return {
     about,
     type: 'Warning',
     reason: 'FailoverWaiting',
     note: `Failover away from node ${situation.nodeName} waits. ${why.word}: ${why.detail}.`,
-    key: `FailoverWaiting/${why.word}/${record.epoch}`,
+    key: `FailoverWaiting/${why.word}${stage}/${record.epoch}`,
     word: why.word,
   };
 }

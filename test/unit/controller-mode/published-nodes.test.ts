@@ -71,6 +71,21 @@ describe('where the driver lists published nodes', () => {
     expect(note()).toContain(says);
   });
 
+  it('people hear of it who were told before that it waits for the attacher', () => {
+    const world = fenced('fencing');
+    world.see({ kind: 'Driver', capabilities });
+    world.pass(5_000);
+    const key = () => world.notices('FailoverWaiting')[0]?.key;
+    const before = key();
+    world.stage('web-0', 'n1', 'held');
+    // The listing will say so in a moment.
+    expect(key()).toBe(before);
+    const [verify] = world.wanted('VerifyRevoked');
+    const outcome = { kind: 'Unknown', code: 'DEADLINE_EXCEEDED', detail: '' } as const;
+    if (verify !== undefined) world.settle(verify, outcome);
+    expect(key()).not.toBe(before);
+  });
+
   it('a volume that the listing still names among others is said to be listed', () => {
     const world = listing();
     world.pass(5_000);
