@@ -22,33 +22,34 @@ export function editsOf({ name: _name, also = [], ...first }: Mutation): readonl
 
 const root = join(import.meta.dirname, '..', '..');
 
+/** By file, the texts with the mistake in them. Throws if an anchor does not occur exactly once. */
+export function mutatedTexts(mutation: Mutation): ReadonlyMap<string, string> {
+  const texts = new Map<string, string>();
+  for (const { file, anchor, replacement } of editsOf(mutation)) {
+    const pieces = (texts.get(file) ?? readFileSync(join(root, file), 'utf8')).split(anchor);
+    if (pieces.length !== 2) {
+      throw new Error(`${mutation.name}: its anchor occurs ${pieces.length - 1} times in ${file}`);
+    }
+    texts.set(file, pieces.join(replacement));
+  }
+  return texts;
+}
+
 /** The project with a mistake in it, in a folder below .cache, from where it finds its packages. */
 export class MutatedTree implements Disposable {
   readonly folder: string;
 
-  /** Throws, and leaves nothing, if the anchor does not occur exactly once. */
+  /** Throws, and leaves nothing, if an anchor does not occur exactly once. */
   constructor(mutation: Mutation, parts: readonly string[]) {
     const { name } = mutation;
     this.folder = join(root, '.cache', 'mutants', `${name.replaceAll(' ', '-')}-${process.pid}`);
-    const edited = new Map<string, string>();
-    for (const { file, anchor, replacement } of editsOf(mutation)) {
-      const pieces = (edited.get(file) ?? readFileSync(join(root, file), 'utf8')).split(anchor);
-      if (pieces.length !== 2) {
-        throw new Error(`${name}: its anchor occurs ${pieces.length - 1} times in ${file}`);
-      }
-      edited.set(file, pieces.join(replacement));
-    }
+    const texts = mutatedTexts(mutation);
     rmSync(this.folder, { recursive: true, force: true });
     mkdirSync(this.folder, { recursive: true });
     for (const part of [...parts, 'src', 'proto', 'package.json', 'tsconfig.json']) {
       cpSync(join(root, part), join(this.folder, part), { recursive: true });
     }
-    for (const [file, text] of edited) writeFileSync(join(this.folder, file), text);
-  }
-
-  /** What the compiler objects to; empty: it typechecks. */
-  typeErrors(): string {
-    return run(join(root, 'node_modules', '.bin', 'tsc'), ['--noEmit', '--project', this.folder]);
+    for (const [file, text] of texts) writeFileSync(join(this.folder, file), text);
   }
 
   /** The bundle as the product's is made; needs the part `build`. */

@@ -3,25 +3,20 @@
  * does not typecheck, or dies of itself, counts as not caught; nor does what a checker says of a
  * seed that fails without the mistake, too.
  */
-import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { MutatedTree } from '../mutation/mutated-tree.ts';
+import { typeErrorsOf } from '../mutation/type-errors.ts';
 import { type Mutant, mutants } from './mutant-list.ts';
 import { runSeed } from './run.ts';
+import { SeedThread } from './seed-thread.ts';
 
 interface Hunt {
   readonly mutant: Mutant;
   /** The first seed that caught it, and what its checker said; undefined: it survived. */
   readonly caught: { readonly seed: number; readonly by: string } | undefined;
   readonly trouble: string;
-}
-
-interface Range {
-  readonly from: number;
-  readonly seeds: number;
-  readonly step: number;
 }
 
 const root = join(import.meta.dirname, '..', '..');
@@ -40,30 +35,24 @@ export async function catchMutants(options: {
     // Who has no row yet is hunted by whoever writes the table.
     return update || recordedSeed(name) !== undefined;
   });
+  const errors = typeErrorsOf(chosen);
   // Those without a row first, and of these first where the fewest seeds are to be run.
   const isKnown = ({ name }: Mutant): number => Number(recordedSeed(name) !== undefined);
   const waiting = chosen.toSorted((a, b) => isKnown(a) - isKnown(b) || a.seeds - b.seeds);
   const hunts: Hunt[] = [];
-  const hunt = async (): Promise<void> => {
+  const huntOn = async (): Promise<void> => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const done = await huntInProcess(mutant);
+      const trouble = errors[chosen.indexOf(mutant)] ?? '';
+      const done = trouble === '' ? await hunt(mutant) : { mutant, caught: undefined, trouble };
       hunts.push(done);
       if (update) writeTable(hunts);
       console.log(sentenceOf(done));
     }
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, hunt));
+  await Promise.all(Array.from({ length: availableParallelism() }, huntOn));
   const survivors = hunts.filter(({ caught }) => caught === undefined);
   console.log(`${hunts.length - survivors.length} passed, ${survivors.length} failed`);
   return survivors.length;
-}
-
-/** One of them, in this process; prints the hunt as JSON for whoever called it. */
-export function catchOne(name: string): number {
-  const mutant = mutants.find((one) => one.name === name);
-  if (mutant === undefined) throw new Error(`no such mutant: ${name}`);
-  console.log(JSON.stringify(huntHere(mutant)));
-  return 0;
 }
 
 function sentenceOf({ mutant, caught, trouble }: Hunt): string {
@@ -71,76 +60,50 @@ function sentenceOf({ mutant, caught, trouble }: Hunt): string {
   return `${mutant.name}: SURVIVED ${mutant.seeds} seeds${trouble === '' ? '' : `: ${trouble}`}`;
 }
 
-/** A process of its own for each, so that they run side by side. */
-async function huntInProcess(mutant: Mutant): Promise<Hunt> {
-  const script = join(import.meta.dirname, 'simulate.ts');
-  const child = spawn(process.execPath, [script, '--mutant', mutant.name], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [output, errors] = ['', ''];
-  child.stdout.on('data', (data: Buffer) => {
-    output += data.toString();
-  });
-  child.stderr.on('data', (data: Buffer) => {
-    errors += data.toString();
-  });
-  await new Promise((resolve) => {
-    child.on('close', resolve);
-  });
-  try {
-    return JSON.parse(output) as Hunt;
-  } catch {
-    return { mutant, caught: undefined, trouble: errors.slice(0, 500) };
-  }
-}
-
 /** What the simulation is made of, beside the product. */
-const simulationParts = [
-  'test/simulation',
-  'test/model',
-  'test/default-policy.ts',
-  'test/mutation/mutated-tree.ts',
-];
+const simulationParts = ['test/simulation', 'test/model', 'test/default-policy.ts'];
 
 /** The seed that caught it last time is asked first; if that one is blind now, all of them. */
-function huntHere(mutant: Mutant): Hunt {
+async function hunt(mutant: Mutant): Promise<Hunt> {
   using tree = new MutatedTree(mutant, simulationParts);
-  const typeErrors = tree.typeErrors();
-  if (typeErrors !== '') return { mutant, caught: undefined, trouble: typeErrors };
-  const known = recordedSeed(mutant.name);
-  if (known !== undefined) {
-    const again = huntFrom(mutant, tree.folder, { from: known, seeds: 1, step: 1 });
-    if (again.caught !== undefined) return again;
+  const thread = new SeedThread({ folder: tree.folder });
+  try {
+    const known = recordedSeed(mutant.name);
+    const again = known === undefined ? undefined : await huntFrom([known], mutant, thread);
+    if (again?.caught !== undefined) return again;
+    const { seeds, first = 1, step = 1 } = mutant;
+    const all = Array.from({ length: seeds }, (_, index) => first + index * step);
+    return await huntFrom(all, mutant, thread);
+  } catch (error: unknown) {
+    return { mutant, caught: undefined, trouble: String(error) };
+  } finally {
+    await thread.end();
   }
-  const { seeds, first = 1, step = 1 } = mutant;
-  return huntFrom(mutant, tree.folder, { from: first, seeds, step });
 }
 
-/** A seed that fails anyway tells nothing of the mutant: the hunt goes on behind it. */
-function huntFrom(mutant: Mutant, folder: string, { from, seeds, step }: Range): Hunt {
-  const hunt = firstFailure(mutant, folder, { from, seeds, step });
-  const { caught } = hunt;
-  if (caught === undefined || runSeed(caught.seed).violations.length === 0) return hunt;
-  const next = caught.seed + step;
-  const left = seeds - (next - from) / step;
-  if (left > 0) return huntFrom(mutant, folder, { from: next, seeds: left, step });
+async function huntFrom(
+  seeds: readonly number[],
+  mutant: Mutant,
+  thread: SeedThread,
+): Promise<Hunt> {
+  for (const seed of seeds) {
+    const [by] = (await thread.run(seed)).violations;
+    // A seed that fails anyway tells nothing of the mutant.
+    if (by === undefined || failsAnyway(seed)) continue;
+    // A core that throws was not caught by a checker.
+    if (by.startsWith('X')) return { mutant, caught: undefined, trouble: by };
+    return { mutant, caught: { seed, by }, trouble: '' };
+  }
   return { mutant, caught: undefined, trouble: '' };
 }
 
-function firstFailure(mutant: Mutant, folder: string, { from, seeds, step }: Range): Hunt {
-  const script = join(folder, 'test', 'simulation', 'simulate.ts');
-  const range = ['--from', String(from), '--seeds', String(seeds), '--step', String(step)];
-  const options = [...range, '--fresh-only', '--first-only', '--workers', '1'];
-  const { stdout, stderr } = spawnSync(process.execPath, [script, ...options], {
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  const [, seed, by] = /^seed (\d+): ([^;\n]*)/m.exec(stdout) ?? [];
-  // A core that throws was not caught by a checker.
-  if (seed === undefined || by === undefined || by.startsWith('X')) {
-    return { mutant, caught: undefined, trouble: `${by ?? ''}${stderr.slice(0, 500)}` };
-  }
-  return { mutant, caught: { seed: Number(seed), by }, trouble: '' };
+/** Mutants have their seeds in common. */
+const failing = new Map<number, boolean>();
+
+function failsAnyway(seed: number): boolean {
+  const fails = failing.get(seed) ?? runSeed(seed).violations.length > 0;
+  failing.set(seed, fails);
+  return fails;
 }
 
 function recordedSeed(name: string): number | undefined {

@@ -1,29 +1,18 @@
 /** Many seeds, on all processors. */
-import { Worker } from 'node:worker_threads';
 import type { Reach } from './coverage.ts';
 import { Meter, type Speed } from './meter.ts';
-import type { Run } from './run.ts';
+import { SeedThread, type Told } from './seed-thread.ts';
 
 export interface Campaign {
-  /** The first fresh seed, and how far the next ones are apart. */
+  /** The first fresh seed. */
   readonly from: number;
-  readonly step: number;
   /** Run before the fresh ones, in any case. */
   readonly known: readonly number[];
   readonly seeds?: number;
   readonly seconds?: number;
-  readonly firstOnly: boolean;
   /** Of so many seeds, the first, it is also told which parts of the core they do not reach. */
   readonly covered: number;
 }
-
-/** What a worker is asked for: to run a seed, or to tell what all of its seeds have reached. */
-export type Order = number | 'reach';
-
-/** What a worker tells of one seed. */
-export type Told = Pick<Run, 'seed' | 'violations' | 'episodes' | 'moves' | 'simulatedMs'> & {
-  readonly kinds: readonly string[];
-};
 
 export interface CampaignResult extends Speed {
   readonly seeds: number;
@@ -50,7 +39,6 @@ export async function runCampaign(
   const sum = { seeds: 0, failed: 0, episodes: 0, moves: 0, simulatedMs: 0 };
   const meter = new Meter(campaign.covered + workers * coldSeeds);
   const seeds = seedsOf(campaign, startedAt);
-  let over = false;
   const take = (told: Told): void => {
     sum.seeds += 1;
     sum.episodes += told.episodes;
@@ -58,22 +46,17 @@ export async function runCampaign(
     sum.simulatedMs += told.simulatedMs;
     meter.count();
     for (const kind of told.kinds) faults.set(kind, (faults.get(kind) ?? 0) + 1);
-    if (told.violations.length === 0 || over) return;
+    if (told.violations.length === 0) return;
     sum.failed += 1;
     onFailure(told);
-    over ||= campaign.firstOnly;
   };
-  const next = (): number | undefined => {
-    const { value } = over ? { value: undefined } : seeds.next();
-    return value ?? undefined;
-  };
+  const next = (): number | undefined => seeds.next().value ?? undefined;
   // Taken at once, so that they are the same ones however many workers there are.
   const first = Array.from({ length: campaign.covered }, next);
   let reach: Reach | undefined;
   const works = Array.from({ length: workers }, async (_, index) => {
     if (index === 0 && first.length > 0) {
-      const nextOfFirst = (): number | undefined => (over ? undefined : first.shift());
-      reach = await work(nextOfFirst, take, 'covered');
+      reach = await work(() => first.shift(), take, 'covered');
     }
     await work(next, take);
   });
@@ -83,43 +66,26 @@ export async function runCampaign(
 }
 
 function* seedsOf(campaign: Campaign, startedAt: number): Generator<number> {
-  const { known, from, step, seeds, seconds } = campaign;
+  const { known, from, seeds, seconds } = campaign;
   yield* known;
-  for (let seed = from; ; seed += step) {
-    if (seeds !== undefined && seed >= from + seeds * step) return;
+  for (let seed = from; ; seed += 1) {
+    if (seeds !== undefined && seed >= from + seeds) return;
     if (seconds !== undefined && performance.now() - startedAt > seconds * 1000) return;
     yield seed;
   }
 }
 
-/** One worker, which gets one seed after the other; what a covered one reaches it tells at last. */
+/** One thread, which gets one seed after the other; what a covered one reaches it tells at last. */
 async function work(
   next: () => number | undefined,
   take: (told: Told) => void,
-  workerData?: 'covered',
+  kind?: 'covered',
 ): Promise<Reach | undefined> {
-  // A seed makes much that nobody needs for long: with more room less of it is copied about.
-  const resourceLimits = { maxYoungGenerationSizeMb: 64 };
-  const worker = new Worker(new URL('worker.ts', import.meta.url), { resourceLimits, workerData });
+  const thread = new SeedThread({ covered: kind === 'covered' });
   try {
-    for (let seed = next(); seed !== undefined; seed = next()) {
-      take(await answerOf<Told>(worker, seed));
-    }
-    return workerData === undefined ? undefined : await answerOf<Reach>(worker, 'reach');
+    for (let seed = next(); seed !== undefined; seed = next()) take(await thread.run(seed));
+    return kind === undefined ? undefined : await thread.reach();
   } finally {
-    await worker.terminate();
-  }
-}
-
-async function answerOf<Answer>(worker: Worker, order: Order): Promise<Answer> {
-  const answer = Promise.withResolvers<Answer>();
-  const onError = (error: unknown): void => answer.reject(error as Error);
-  worker.once('message', answer.resolve);
-  worker.once('error', onError);
-  worker.postMessage(order, []);
-  try {
-    return await answer.promise;
-  } finally {
-    worker.off('error', onError);
+    await thread.end();
   }
 }

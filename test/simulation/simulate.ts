@@ -10,7 +10,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { printCoverage, reachInWords } from './coverage.ts';
 import { killLeaders } from './leader-kills.ts';
-import { catchMutants, catchOne } from './mutants.ts';
+import { catchMutants } from './mutants.ts';
 import { type Campaign, runCampaign } from './pool.ts';
 import { isOneDeath, type Run, runSeed } from './run.ts';
 import { shrink } from './shrink.ts';
@@ -21,13 +21,10 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '500' },
     seconds: { type: 'string' },
     from: { type: 'string', default: '1' },
-    step: { type: 'string', default: '1' },
     seed: { type: 'string' },
     workers: { type: 'string', default: String(availableParallelism()) },
     trace: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
-    /** One of them, by name, in this process. */
-    mutant: { type: 'string' },
     /** Hunts those, too, that have no row in docs/proof.md yet, and writes the rows. */
     update: { type: 'boolean', default: false },
     only: { type: 'string' },
@@ -37,8 +34,6 @@ const { values } = parseArgs({
     'leader-kills': { type: 'boolean', default: false },
     /** Without those of seeds.txt. */
     'fresh-only': { type: 'boolean', default: false },
-    /** Ends at the first violation; what a mutant is hunted with. */
-    'first-only': { type: 'boolean', default: false },
   },
 });
 
@@ -70,17 +65,14 @@ function seedOfCommit(): number {
 async function runMany(): Promise<number> {
   const from = values.from === 'commit' ? seedOfCommit() : Number(values.from);
   console.log(`first fresh seed: ${from}`);
-  const firstOnly = values['first-only'];
   const limit =
     values.seconds === undefined
       ? { seeds: Number(values.seeds) }
       : { seconds: Number(values.seconds) };
   const campaign: Campaign = {
     from,
-    step: Number(values.step),
     known: values['fresh-only'] ? [] : trackRecord(),
-    firstOnly,
-    covered: firstOnly ? 0 : Number(values.covered),
+    covered: Number(values.covered),
     ...limit,
   };
   const result = await runCampaign(campaign, Number(values.workers), ({ seed, violations }) =>
@@ -105,7 +97,6 @@ async function runMany(): Promise<number> {
 
 let failures = 0;
 if (values.seed !== undefined) failures = runOne(Number(values.seed));
-else if (values.mutant !== undefined) failures = catchOne(values.mutant);
 else if (values.mutants) {
   failures = await catchMutants({ update: values.update, only: values.only });
 } else if (values['leader-kills']) failures = killLeaders(5);

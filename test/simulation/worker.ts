@@ -1,8 +1,8 @@
 /** Runs the seeds that it is sent, in a thread of its own. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Coverage } from './coverage.ts';
-import type { Order, Told } from './pool.ts';
 import { runSeed } from './run.ts';
+import type { Order, Told } from './seed-thread.ts';
 
 const coverage = workerData === 'covered' ? await Coverage.start() : undefined;
 

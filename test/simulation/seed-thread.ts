@@ -1,0 +1,66 @@
+/** A thread that runs seeds one after the other, of this simulation or of a copy of the project. */
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import type { Reach } from './coverage.ts';
+import type { Run } from './run.ts';
+
+/** What it is asked for: to run a seed, or to tell what all of its seeds have reached. */
+export type Order = number | 'reach';
+
+/** What it tells of one seed. */
+export type Told = Pick<Run, 'seed' | 'violations' | 'episodes' | 'moves' | 'simulatedMs'> & {
+  readonly kinds: readonly string[];
+};
+
+export interface SeedThreadOptions {
+  /** Where the project stands whose simulation it runs; default: this one. */
+  readonly folder?: string;
+  /** It can tell what its seeds have reached, and is slower. */
+  readonly covered?: boolean;
+}
+
+const own = new URL('../..', import.meta.url);
+
+export class SeedThread {
+  readonly #worker: Worker;
+
+  constructor({ folder, covered = false }: SeedThreadOptions = {}) {
+    const root = folder === undefined ? own : pathToFileURL(`${folder}/`);
+    // A seed makes much that nobody needs for long: with more room less of it is copied about.
+    const resourceLimits = { maxYoungGenerationSizeMb: 64 };
+    const workerData = covered ? 'covered' : undefined;
+    const script = new URL('test/simulation/worker.ts', root);
+    this.#worker = new Worker(script, { resourceLimits, workerData });
+  }
+
+  /** Rejects when the thread has died of it. */
+  run(seed: number): Promise<Told> {
+    return this.#ask<Told>(seed);
+  }
+
+  reach(): Promise<Reach> {
+    return this.#ask<Reach>('reach');
+  }
+
+  async end(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  async #ask<Answer>(order: Order): Promise<Answer> {
+    const worker = this.#worker;
+    const answer = Promise.withResolvers<Answer>();
+    const onError = (error: unknown): void => answer.reject(error as Error);
+    const onExit = (): void => answer.reject(new Error('the thread has ended of itself'));
+    worker.once('message', answer.resolve);
+    worker.once('error', onError);
+    worker.once('exit', onExit);
+    worker.postMessage(order, []);
+    try {
+      return await answer.promise;
+    } finally {
+      worker.off('message', answer.resolve);
+      worker.off('error', onError);
+      worker.off('exit', onExit);
+    }
+  }
+}
