@@ -34,17 +34,19 @@ function wereAllSilent(state: State, now: Instant): boolean {
   return renewalSeenAt !== undefined && now - renewalSeenAt > 2 * policy.heartbeatIntervalMs;
 }
 
+/**
+ * After as long a silence as makes a node lost. Where the API or a watch is slow many are late all
+ * the time, and whoever began anew with each of them would never find anybody lost.
+ */
 function isReturn(
   { policy }: State,
   source: SourceName,
   { view, renewedAt }: SeenLease,
   now: Instant,
 ): boolean {
-  const quietMs =
-    source === 'heartbeats'
-      ? 2 * policy.heartbeatIntervalMs
-      : (1.5 * view.durationMs) / renewalsPerLease;
-  return now - renewedAt > quietMs;
+  const lostMs =
+    source === 'heartbeats' ? policy.lostAfterMs : (1.5 * view.durationMs) / renewalsPerLease;
+  return now - renewedAt > lostMs;
 }
 
 /**

@@ -31,6 +31,17 @@ describe('a node that is still silent when others come back', () => {
     expect(begun(world)).toEqual(['n1']);
   });
 
+  it('is lost in time where the others are only late, as with a slow API', () => {
+    const world = silent(4);
+    for (let i = 0; i < 3; i += 1) {
+      for (const node of ['n2', 'n3']) world.silent(node);
+      world.pass(6_000);
+      expect(begun(world)).toEqual([]);
+      for (const node of ['n2', 'n3']) world.back(node);
+      expect(begun(world)).toEqual(['n1']);
+    }
+  });
+
   it('is lost at once where they were no storm', () => {
     const world = silent(8, 'n2');
     world.back('n2');
