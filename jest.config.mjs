@@ -1,5 +1,7 @@
 // Native ES modules: Node's own type stripping is the only transform, so what is tested is what is written.
 export default {
+  // Where nothing else is looked for: trees of mutants come and go in .cache.
+  roots: ['<rootDir>/build', '<rootDir>/src', '<rootDir>/test'],
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   moduleFileExtensions: ['ts', 'mjs', 'cjs', 'js', 'json', 'node'],
