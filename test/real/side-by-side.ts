@@ -12,6 +12,7 @@ import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import type { JestReport } from '../count.ts';
 import { ScratchFolder } from '../machine/scratch-folder.ts';
+import { processorSecondsSinceLast } from '../processor-time.ts';
 import { storeVariable } from './image-store.ts';
 
 const { values, positionals } = parseArgs({
@@ -51,13 +52,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-/** Of a processor, by all that has ended of what this process started. Linux counts in 10 ms. */
-function processorSeconds(): number {
-  // proc(5): behind the name, which may have spaces, cutime and cstime are the 14th and 15th word.
-  const words = readFileSync('/proc/self/stat', 'utf8').split(') ').at(-1)?.split(' ') ?? [];
-  return (Number(words[13]) + Number(words[14])) / 100;
-}
-
 /** What jest said of one file, and whether it was content. */
 async function runFile(file: string): Promise<JestReport & { readonly succeeded: boolean }> {
   const start = performance.now();
@@ -71,8 +65,7 @@ async function runFile(file: string): Promise<JestReport & { readonly succeeded:
   let worked = 0;
   const code = new Promise<number | null>((resolve) => {
     child.once('exit', (status) => {
-      worked = processorSeconds() - counted;
-      counted += worked;
+      worked = processorSecondsSinceLast() ?? 0;
       resolve(status);
     });
   });
@@ -95,8 +88,6 @@ const make = [...untilWeEnd, inNamespaces, 'node', 'test/real/image-store.ts', i
 const made = spawnSync('setpriv', make, { stdio: 'inherit' });
 if (made.status !== 0) throw new Error('no images for the machines');
 
-/** Of that, what has been told. */
-let counted = 0;
 const queue = [...positionals];
 const reports: (JestReport & { readonly succeeded: boolean })[] = [];
 async function bed(): Promise<void> {
