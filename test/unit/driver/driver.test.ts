@@ -146,14 +146,18 @@ describe('test driver, told to misbehave', () => {
     await expect(s.call('NodeGetInfo')).rejects.toMatchObject({ code: 14 });
     writeFileSync(faultsFile, '{ half a li');
     expect(await s.call('NodeGetInfo')).toMatchObject(node);
-    s.driver.faults.set('*', 'hang');
-    await expect(s.call('Probe')).rejects.toMatchObject({ code: 4 });
-    s.driver.faults.set('*', undefined);
     s.array.createVolume('v', 4096);
+    s.driver.faults.set('*', 'hang');
     s.driver.faults.set('ControllerPublishVolume', 'lose');
     const publication = { volume_id: 'v', node_id: 'node-a' };
-    await expect(s.call('ControllerPublishVolume', publication)).rejects.toMatchObject({ code: 4 });
+    // Side by side: each waits until its caller has lost patience.
+    await Promise.all([
+      expect(s.call('Probe')).rejects.toMatchObject({ code: 4 }),
+      expect(s.call('ControllerPublishVolume', publication)).rejects.toMatchObject({ code: 4 }),
+    ]);
     expect(s.array.volumes()[0]?.publishedNodes).toEqual(['node-a']);
+    s.driver.faults.set('*', undefined);
+    expect(await s.call('Probe')).toMatchObject({ ready: { value: true } });
     rmSync(folder, { recursive: true });
   });
 
