@@ -77,6 +77,8 @@ export const stages: readonly Stage[] = [
     name: 'unit and architecture',
     track: 'work',
     plans: early,
+    // Where there is nothing yet, the longest track waits for the build.
+    after: [controlPlane],
     run: { tests: ['test/unit', 'test/architecture.test.ts'], but: byTheClock },
     workers: 2,
     // At the lowest priority a test may wait for all others.
