@@ -2,10 +2,11 @@ import type { Instant } from '../shared/clock.ts';
 import { isBad } from '../shared/health.ts';
 import { uniqueVolumeName } from '../shared/model.ts';
 import type { Trouble } from './evidence.ts';
+import { firstHeard } from './heard.ts';
 import { type KubeletView, kubeletView } from './kubelet-words.ts';
 import { stormBound } from './policy.ts';
 import { type Rule, type Views, ruleFor } from './scope-rules.ts';
-import { type NodeMemory, type State, heartbeatOf, memoryOf } from './state.ts';
+import { type NodeMemory, type State, memoryOf } from './state.ts';
 import { storageWord } from './storage-view.ts';
 import { isBadNow, troubleWith } from './trouble.ts';
 import { attachmentOf, holdOf, isAttachless, usersOf } from './volumes.ts';
@@ -26,26 +27,6 @@ export function overviewOf(state: State, now: Instant): Overview {
   const bound = stormBound(state.policy, state.carriers.size);
   const many = firstHeard(state, state.troubledNodes, bound + 1, now).length > bound;
   return { many, seeing: firstHeard(state, state.seeingNodes, 2, now), kubelets };
-}
-
-/** The first of these nodes whose agent is heard; what another one said last is no view. */
-function firstHeard(
-  state: State,
-  nodes: ReadonlySet<string>,
-  count: number,
-  now: Instant,
-): string[] {
-  const heard: string[] = [];
-  for (const node of nodes) {
-    if (heard.length === count) break;
-    if (isHeard(state, node, now)) heard.push(node);
-  }
-  return heard;
-}
-
-function isHeard(state: State, node: string, now: Instant): boolean {
-  const renewedAt = heartbeatOf(state, node)?.renewedAt;
-  return renewedAt !== undefined && now - renewedAt < state.policy.lostAfterMs;
 }
 
 /** Which rule applies to the trouble that this node has with this volume. */

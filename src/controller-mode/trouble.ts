@@ -3,6 +3,7 @@ import { type VolumeHealth, isBad } from '../shared/health.ts';
 import type { NodeReport } from '../shared/record.ts';
 import { readHealth } from './driver-dialect.ts';
 import type { Trouble } from './evidence.ts';
+import { firstHeard } from './heard.ts';
 import { stormBound } from './policy.ts';
 import { type NodeMemory, type State, memoryOf } from './state.ts';
 
@@ -22,7 +23,10 @@ export function observeReport(
 ): void {
   const memory = memoryOf(state, node);
   // Most renewals say the same as the last one.
-  if (memory.report === report) return;
+  if (memory.report === report) {
+    crowdGoesOn(state, node, now);
+    return;
+  }
   memory.report = report;
   const healed = observeVolumes(state, memory, report, now);
   for (const handle of healed) startAnewElsewhere(state, handle, now);
@@ -77,6 +81,19 @@ function startAnewElsewhere(state: State, handle: string, now: Instant): void {
 /** The same for the storage as a whole, whoever is not heard any more included. */
 function isCrowded({ troubledNodes, carriers, policy }: State): boolean {
   return troubledNodes.size > stormBound(policy, carriers.size);
+}
+
+/**
+ * They say the same as before, and the trouble of many is theirs together until the last moment at
+ * which so many were heard: when one falls silent then, the others have no trouble of their own.
+ */
+function crowdGoesOn(state: State, node: string, now: Instant): void {
+  const { troubledNodes, carriers, policy } = state;
+  const bound = stormBound(policy, carriers.size);
+  // Looked at not for each of thousands of renewals.
+  if (!isCrowded(state) || !troubledNodes.has(node)) return;
+  if (now - state.crowdedAt < policy.heartbeatIntervalMs / 4) return;
+  if (firstHeard(state, troubledNodes, bound + 1, now).length > bound) state.crowdedAt = now;
 }
 
 /**

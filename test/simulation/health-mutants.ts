@@ -152,7 +152,7 @@ export const healthMutants: readonly Mutant[] = [
     "return now < aloneAt(state, memory, trouble, handle) ? 'brief' : 'bad';",
     "return now < trouble.since ? 'brief' : 'bad';",
   ),
-  scope(
+  inFile('controller-mode/heard')(
     'what a silent node said last is a view',
     'return renewedAt !== undefined && now - renewedAt < state.policy.lostAfterMs;',
     'return renewedAt !== undefined && now >= renewedAt;',

@@ -185,6 +185,19 @@ describe('what other nodes say', () => {
     expectToLastAnew(world);
   });
 
+  it('makes one begin anew when another falls silent in the middle of it', () => {
+    const world = lasting();
+    world.sick('n2', ['a']);
+    world.sick('n3', ['b']);
+    world.pass(60_000);
+    world.silent('n3', 'agent').pass(11_000);
+    world.says('web-0', 'Healthy');
+    expect(scope(world)).toBe('unknown');
+    world.pass(29_000);
+    world.says('web-0', 'Healthy');
+    expect(scope(world)).toBe('volume-on-node');
+  });
+
   it('makes one of two with the same volume begin anew when the other is well', () => {
     const world = lasting();
     world.attach('web-0', 'n2');
@@ -218,7 +231,7 @@ describe('what other nodes say', () => {
     world.sick('n2', ['a']);
     world.sick('n3', ['b']);
     world.silent('n3');
-    world.pass(30_000);
+    world.pass(40_000);
     world.says('web-0', 'Healthy');
     expect(scope(world)).toBe('volume-on-node');
   });
