@@ -37,14 +37,15 @@ export function staleView(state: State, now: Instant): Stale | undefined {
 
 /** When the view would become stale if nothing more arrived. */
 export function staleAt(state: State): Instant {
-  const bySource = sourceNames.map(
-    (name) => state.sources[name].aliveAt + livenessBoundMs(state, name),
-  );
-  const { pendingRenewal, policy } = state;
-  if (policy.leaderElection && pendingRenewal !== undefined) {
-    bySource.push(pendingRenewal.at + 2 * policy.heartbeatIntervalMs);
+  const { sources, pendingRenewal, policy } = state;
+  let first = Number.POSITIVE_INFINITY;
+  for (const name of sourceNames) {
+    first = Math.min(first, sources[name].aliveAt + livenessBoundMs(state, name));
   }
-  return Math.min(...bySource) + 1;
+  if (policy.leaderElection && pendingRenewal !== undefined) {
+    first = Math.min(first, pendingRenewal.at + 2 * policy.heartbeatIntervalMs);
+  }
+  return first + 1;
 }
 
 /**

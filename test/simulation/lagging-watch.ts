@@ -91,6 +91,19 @@ export interface WatchOptions {
   readonly post: (fact: WatchFact) => void;
 }
 
+/**
+ * How things stand between the API server and one replica, the same for all its watches. `calm`:
+ * nothing is wrong anywhere. `mute`: what the server sends arrives, but nobody can ask it.
+ */
+export type Link = 'calm' | 'open' | 'mute' | 'cut' | 'refused';
+
+export function linkOf({ state, network }: Api, party: Party): Link {
+  if (state === 'up' && network.isQuiet) return 'calm';
+  if (state === 'refusing') return 'refused';
+  if (network.isCut('api', party)) return 'cut';
+  return state === 'up' && !network.isCut(party, 'api') ? 'open' : 'mute';
+}
+
 export class LaggingWatch {
   readonly source: SourceName;
   /** What has arrived so far, as the API server sent it. */
@@ -154,11 +167,10 @@ export class LaggingWatch {
     return pending || news ? Math.max(this.#nextAt, this.#stalledUntil) : this.#bookmarkAt;
   }
 
-  /** `calm`: the API is up, and nothing is cut or slow. */
-  step(now: number, calm: boolean): void {
+  step(now: number, link: Link): void {
     if (now < this.#nextAt || now < this.#stalledUntil) return;
-    if (calm && this.#isAtRest(now)) return;
-    if (!this.#isOpen(now)) return;
+    if (link === 'calm' && this.#isAtRest(now)) return;
+    if (!this.#isOpen(now, link)) return;
     if (this.#brokenUntil !== undefined) {
       if (now < this.#brokenUntil) return;
       this.#brokenUntil = undefined;
@@ -179,22 +191,22 @@ export class LaggingWatch {
   }
 
   /** A cut is silent at first; whoever refuses connections is noticed at once. */
-  #isOpen(now: number): boolean {
-    const { api, party } = this.#options;
-    const { network } = api;
-    if (api.state === 'refusing') {
-      this.break(now + 100);
-      return false;
+  #isOpen(now: number, link: Link): boolean {
+    switch (link) {
+      case 'refused':
+        this.break(now + 100);
+        return false;
+      case 'cut':
+        this.#cutSince ??= now;
+        if (now - this.#cutSince >= silenceMs) this.break(now + 100);
+        return false;
+      case 'calm':
+      case 'open':
+      case 'mute':
+        this.#cutSince = undefined;
+        // Nobody lists or resumes without being able to ask.
+        return link !== 'mute' || (this.#synced && this.#brokenUntil === undefined);
     }
-    if (!network.isCut('api', party)) {
-      this.#cutSince = undefined;
-      // Nobody lists or resumes without being able to ask.
-      const asks = !this.#synced || this.#brokenUntil !== undefined;
-      return !asks || (api.state === 'up' && !network.isCut(party, 'api'));
-    }
-    this.#cutSince ??= now;
-    if (now - this.#cutSince >= silenceMs) this.break(now + 100);
-    return false;
   }
 
   #list(now: number): void {

@@ -24,7 +24,7 @@ import {
 import type { AnyObject } from '../model/objects.ts';
 import type { Api } from './api.ts';
 import { Elector } from './elector.ts';
-import { LaggingWatch } from './lagging-watch.ts';
+import { LaggingWatch, linkOf } from './lagging-watch.ts';
 import type { Party } from './network.ts';
 import type { Prng } from './prng.ts';
 import type { KubernetesReply } from './requests.ts';
@@ -174,8 +174,8 @@ export class Replica {
     const { timeline, api } = this.options;
     if (timeline.now < this.#downUntil) return;
     this.#wakeUp(timeline.now);
-    const calm = api.state === 'up' && api.network.isQuiet;
-    for (const watch of this.#watches) watch.step(timeline.now, calm);
+    const link = linkOf(api, this.party);
+    for (const watch of this.#watches) watch.step(timeline.now, link);
     const { now } = this.clock;
     if (this.#elector.step(now)) this.#tellLeadership();
     const arrived = this.#inbox;

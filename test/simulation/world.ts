@@ -52,6 +52,14 @@ interface Writer {
   readonly slot: Slot;
 }
 
+/** Who could write on a machine as long as it runs the same. */
+interface Crew {
+  readonly running: SimMachine['running'];
+  readonly writers: readonly Writer[];
+  /** So many writes there had been when each of them was who had written last. */
+  settledAt: number;
+}
+
 export class World {
   readonly timeline = new Timeline();
   readonly store: Store;
@@ -69,10 +77,7 @@ export class World {
   readonly lines: string[] | undefined;
   #hash = 0x811c9dc5;
   #seenVersion = 0;
-  readonly #writers = new Map<
-    SimMachine,
-    { readonly running: SimMachine['running']; readonly writers: readonly Writer[] }
-  >();
+  readonly #crews = new Map<SimMachine, Crew>();
 
   constructor(plan: WorldPlan, prng: Prng, options: { readonly keepLines?: boolean } = {}) {
     this.plan = plan;
@@ -192,25 +197,32 @@ export class World {
   #write(): void {
     const { writers } = this.checkers;
     for (const machine of this.machines) {
-      for (const { podUid, driver, slot } of this.#writersOn(machine)) {
+      const crew = this.#crewOf(machine);
+      // So it is in nearly every step: one more write of theirs would change nothing.
+      if (crew.settledAt === writers.count) continue;
+      let settled = true;
+      for (const { podUid, driver, slot } of crew.writers) {
         if (slot.current === podUid) continue;
+        settled = false;
         if (this.isLetIn(machine, driver, slot.handle)) writers.write(slot, podUid);
       }
+      crew.settledAt = settled ? writers.count : Number.NaN;
     }
   }
 
   /** Asked for all the time, so that it is made anew only when the machine runs something else. */
-  #writersOn(machine: SimMachine): readonly Writer[] {
+  #crewOf(machine: SimMachine): Crew {
     const { running } = machine;
-    const known = this.#writers.get(machine);
-    if (known?.running === running) return known.writers;
+    const known = this.#crews.get(machine);
+    if (known?.running === running) return known;
     const writers = running.flatMap(({ podUid, volumes }) =>
       volumes.map(({ driver, handle }) => {
         return { podUid, driver, slot: this.checkers.writers.slotOf(driver, handle, podUid) };
       }),
     );
-    this.#writers.set(machine, { running, writers });
-    return writers;
+    const crew = { running, writers, settledAt: Number.NaN };
+    this.#crews.set(machine, crew);
+    return crew;
   }
 
   isLetIn(machine: SimMachine, driver: string, handle: string): boolean {

@@ -18,6 +18,8 @@ export interface Slot {
 }
 
 export class Writers {
+  /** How many writes there were so far that changed who wrote last. */
+  count = 0;
   readonly #slots = new Map<string, Slot>();
   readonly #slotOfPod = new Map<string, string>();
   readonly #nodeOfPod = new Map<string, string>();
@@ -65,6 +67,7 @@ export class Writers {
     }
     if (slot.current !== '') slot.replaced.add(slot.current);
     slot.current = podUid;
+    this.count += 1;
   }
 
   /** We took its object or a volume of it away. */
