@@ -22,6 +22,9 @@ export function editsOf({ name: _name, also = [], ...first }: Mutation): readonl
 
 const root = join(import.meta.dirname, '..', '..');
 
+/** Below the project, so that they find its packages. */
+export const mutantsFolder = join(root, '.cache', 'mutants');
+
 /** By file, the texts with the mistake in them. Throws if an anchor does not occur exactly once. */
 export function mutatedTexts(mutation: Mutation): ReadonlyMap<string, string> {
   const texts = new Map<string, string>();
@@ -35,14 +38,16 @@ export function mutatedTexts(mutation: Mutation): ReadonlyMap<string, string> {
   return texts;
 }
 
-/** The project with a mistake in it, in a folder below .cache, from where it finds its packages. */
+/** The project with a mistake in it, in a folder of its own. */
 export class MutatedTree implements Disposable {
   readonly folder: string;
 
-  /** Throws, and leaves nothing, if an anchor does not occur exactly once. */
-  constructor(mutation: Mutation, parts: readonly string[]) {
-    const { name } = mutation;
-    this.folder = join(root, '.cache', 'mutants', `${name.replaceAll(' ', '-')}-${process.pid}`);
+  /**
+   * `place`: where it stands, in place of whatever stood there. Throws, and leaves nothing, if an
+   * anchor does not occur exactly once.
+   */
+  constructor(mutation: Mutation, parts: readonly string[], place = mutation.name) {
+    this.folder = join(mutantsFolder, `${place.replaceAll(' ', '-')}-${process.pid}`);
     const texts = mutatedTexts(mutation);
     rmSync(this.folder, { recursive: true, force: true });
     mkdirSync(this.folder, { recursive: true });

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Mutation, mutatedTexts } from './mutated-tree.ts';
+import { type Mutation, mutantsFolder, mutatedTexts } from './mutated-tree.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, '..', '..');
  * exports, so that whoever imports the whole one would be content with it, too.
  */
 export function typeErrorsOf(mutations: readonly Mutation[]): readonly string[] {
-  const folder = join(root, '.cache', 'mutants', `types-${process.pid}`);
+  const folder = join(mutantsFolder, `types-${process.pid}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   try {

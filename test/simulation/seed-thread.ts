@@ -12,11 +12,17 @@ export type Told = Pick<Run, 'seed' | 'violations' | 'episodes' | 'moves' | 'sim
   readonly kinds: readonly string[];
 };
 
-export interface SeedThreadOptions {
+/** What it is told at its start. */
+export interface Setting {
+  /** It can tell what its seeds have reached, and is slower. */
+  readonly covered: boolean;
+  /** The folder in which Node keeps what it has compiled of the files of a project; default: none. */
+  readonly compiled?: string | undefined;
+}
+
+export interface SeedThreadOptions extends Partial<Setting> {
   /** Where the project stands whose simulation it runs; default: this one. */
   readonly folder?: string;
-  /** It can tell what its seeds have reached, and is slower. */
-  readonly covered?: boolean;
 }
 
 const own = new URL('../..', import.meta.url);
@@ -24,11 +30,11 @@ const own = new URL('../..', import.meta.url);
 export class SeedThread {
   readonly #worker: Worker;
 
-  constructor({ folder, covered = false }: SeedThreadOptions = {}) {
+  constructor({ folder, covered = false, compiled }: SeedThreadOptions = {}) {
     const root = folder === undefined ? own : pathToFileURL(`${folder}/`);
     // A seed makes much that nobody needs for long: with more room less of it is copied about.
     const resourceLimits = { maxYoungGenerationSizeMb: 64 };
-    const workerData = covered ? 'covered' : undefined;
+    const workerData: Setting = { covered, compiled };
     const script = new URL('test/simulation/worker.ts', root);
     this.#worker = new Worker(script, { resourceLimits, workerData });
   }
