@@ -2,13 +2,20 @@
 import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { driverLabel, heartbeatLease, leaderLease } from '../../src/shared/names.ts';
+import {
+  driverLabel,
+  heartbeatLease,
+  leaderLease,
+  switchConfigMap,
+} from '../../src/shared/names.ts';
 import { defaultControllerCapabilities } from '../driver/controller-service.ts';
 import { type DialectName, dialects } from '../driver/dialect.ts';
 import { defaultNodeCapabilities } from '../driver/node-service.ts';
+import { must } from '../machine/create-workload.ts';
 import { eventually } from '../machine/eventually.ts';
 import type { Pod } from '../model/objects.ts';
 import { arrayAddresses, type RealBed } from './real-bed.ts';
+import { driverFaults } from './real-machine.ts';
 
 /** As the example names them. */
 export const driverName = 'test.csi-failover.io';
@@ -120,8 +127,7 @@ export class Installation {
         0,
       ) ?? 0;
     const before = restarts();
-    const pattern = 'main.mjs --mode=node --endpoint=';
-    await this.#bed.machine(machine).run('pkill', '--signal=KILL', '--full', pattern);
+    await this.#bed.machine(machine).signal('driver', 'KILL');
     await eventually(() => restarts() > before, {
       what: 'the driver to restart',
       withinMs: 60_000,
@@ -141,10 +147,38 @@ export class Installation {
 
   /** The node of the replica that leads; undefined: none does. */
   leaderNode(): string | undefined {
-    const lease = this.#bed.watch.find('leases', leaderLease(driverName), driverNamespace);
-    const holder = lease?.spec?.holderIdentity ?? '';
+    const holder = this.#leader();
     const pods = this.#bed.watch.all('pods');
     return pods.find(({ metadata }) => holder.includes(metadata.name))?.spec.nodeName;
+  }
+
+  /** Nodes of all replicas. */
+  replicaNodes(): readonly (string | undefined)[] {
+    const pods = this.#bed.watch.all('pods');
+    const replicas = pods.filter(({ metadata }) => metadata.name.startsWith(controllerName));
+    return replicas.map(({ spec }) => spec.nodeName);
+  }
+
+  /** Ends the process that leads, as a mistake in it does; resolves when another one leads. */
+  async killLeader(): Promise<void> {
+    const [before, node] = [this.#leader(), this.leaderNode() ?? ''];
+    await this.#bed.machine(node).signal('controller', 'KILL');
+    await eventually(() => !['', before].includes(this.#leader()), {
+      what: 'another leader',
+      withinMs: 60_000,
+    });
+  }
+
+  /** What a person says to our replicas. */
+  async say(data: Readonly<Record<string, string>>): Promise<void> {
+    const { api } = this.#bed;
+    const place = { namespace: driverNamespace, name: switchConfigMap };
+    const isThere = (await api.get('configmaps', place)).status === 200;
+    must(
+      isThere
+        ? await api.patch('configmaps', place, { data })
+        : await api.create('configmaps', { metadata: place, data }),
+    );
   }
 
   /** Takes everything away, the driver included. */
@@ -170,6 +204,12 @@ export class Installation {
   /** In the namespace of the driver. */
   async #kubectl(...words: readonly string[]): Promise<string> {
     return await this.#bed.cluster.kubectl([...words, `--namespace=${driverNamespace}`]);
+  }
+
+  /** The identity of the process that leads. */
+  #leader(): string {
+    const lease = this.#bed.watch.find('leases', leaderLease(driverName), driverNamespace);
+    return lease?.spec?.holderIdentity ?? '';
   }
 
   #driverOn(machine: string): Pod | undefined {
@@ -206,12 +246,23 @@ function isReady({ status }: Pod): boolean {
   return conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True');
 }
 
-/** Where the array is, and what the driver needs of the machine to mount what it serves. */
+/**
+ * Where the array is, what the driver needs of the machine to mount what it serves, and where it
+ * reads what it is to do wrong.
+ */
 function kustomization(folder: string, variant: Variant, dialect: DialectName): object {
   const example = variant === 'standalone' ? 'standalone-agent' : 'test-driver';
   const nodeCan = [...defaultNodeCapabilities, ...dialects[dialect].node];
   const controllerCan = [...defaultControllerCapabilities, ...dialects[dialect].controller];
   const place = { name: 'block-layer', mountPath: '/run/block-layer' };
+  const told = [
+    add(`${containers}/0/args/-`, `--faults-file=${driverFaults.folder}/${driverFaults.file}`),
+    add(`${containers}/0/volumeMounts/-`, { name: 'faults', mountPath: driverFaults.folder }),
+    add(
+      '/spec/template/spec/volumes/-',
+      hostPath('faults', driverFaults.folder, 'DirectoryOrCreate'),
+    ),
+  ];
   return {
     apiVersion: 'kustomize.config.k8s.io/v1beta1',
     kind: 'Kustomization',
@@ -220,6 +271,7 @@ function kustomization(folder: string, variant: Variant, dialect: DialectName): 
       patch('Deployment', controllerName, [
         replace(`${containers}/0/args/3`, `--array-admin=${arrayAddresses.admin}`),
         add(`${containers}/0/args/-`, `--capabilities=${controllerCan.join(',')}`),
+        ...told,
       ]),
       patch('DaemonSet', agentsName, [
         replace(`${containers}/0/args/4`, `--array-nbd=${arrayAddresses.nbd}`),
@@ -229,6 +281,7 @@ function kustomization(folder: string, variant: Variant, dialect: DialectName): 
         add(`${containers}/0/volumeMounts/-`, { name: 'devices', mountPath: '/dev' }),
         add('/spec/template/spec/volumes/-', hostPath(place.name, place.mountPath)),
         add('/spec/template/spec/volumes/-', hostPath('devices', '/dev')),
+        ...told,
       ]),
       ...ours(variant),
     ],
@@ -275,6 +328,10 @@ function add(path: string, value: unknown): object {
   return { op: 'add', path, value };
 }
 
-function hostPath(name: string, path: string, type: 'Directory' | 'File' = 'Directory'): object {
+function hostPath(
+  name: string,
+  path: string,
+  type: 'Directory' | 'DirectoryOrCreate' | 'File' = 'Directory',
+): object {
   return { name, hostPath: { path, type } };
 }

@@ -1,7 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from '@jest/globals';
 import { eventually } from '../machine/eventually.ts';
 import { volumeHandle } from '../machine/workload-objects.ts';
-import { labelled, RealStage } from './real-stage.ts';
+import { onStage } from './on-stage.ts';
+import { labelled, type RealStage } from './real-stage.ts';
 import { record, type Scenario } from './results.ts';
 
 const [a, b, c] = ['worker-a', 'worker-b', 'worker-c'] as const;
@@ -13,16 +15,18 @@ describe('what moves a pod from a machine that goes on in some way', () => {
   /** Where `web` writes. */
   let home: string = c;
 
-  beforeAll(async () => {
-    stage = await RealStage.open('moves', { machines: [a, b, c] });
-    await stage.place(web, c, await stage.example());
-  }, 300_000);
-  afterAll(() => stage?.[Symbol.asyncDispose](), 60_000);
-
-  afterEach(async () => {
-    expect(await stage.violations(web)).toEqual([]);
-    if (stage.podOf(web) !== undefined) expect(await stage.damageSoFar(web)).toEqual([]);
-  }, 60_000);
+  onStage({
+    name: 'moves',
+    options: {
+      machines: [a, b, c],
+      kubeletConfig: { shutdownGracePeriod: '30s', shutdownGracePeriodCriticalPods: '15s' },
+    },
+    plans: [web],
+    begin: async (opened) => {
+      stage = opened;
+      await stage.place(web, c, await stage.example());
+    },
+  });
 
   async function recordMove(scenario: Scenario, from: string, since: number): Promise<string> {
     const writer = await stage.moves(web, from, 90_000);
@@ -45,6 +49,35 @@ describe('what moves a pod from a machine that goes on in some way', () => {
     await stage.installation.ready();
     expect(stage.oursSince(mark)).toEqual([]);
   }, 300_000);
+
+  it('so is one that is shut down, ends its pods before it goes, and is back', async () => {
+    const [mark, from] = [stage.mark(), home];
+    const machine = stage.bed.machine(from);
+    await using bus = await machine.startSystemBus();
+    await machine.restartKubelet();
+    await eventually(() => bus.isInhibited, { what: 'the kubelet to ask for time' });
+    // What it has asked for it hears a moment later.
+    await sleep(1_000);
+    bus.prepareForShutdown();
+    await eventually(
+      async () => (await machine.run('ps', '-eo', 'args=')).match(/--endpoint=/) === null,
+      {
+        what: 'the last pods, those of the driver, to have ended',
+        withinMs: 60_000,
+        everyMs: 200,
+      },
+    );
+    await machine.powerOff();
+    const about = { kind: 'Node', name: from, since: mark.at, withinMs: 60_000 };
+    await stage.event({ ...about, reason: 'NodeLost' });
+    await machine.boot();
+    // The kubelet went before it had said that it does not use the volume any more. Attach/detach
+    // waits for that word, for up to six minutes, and the pod waits for attach/detach.
+    ({ nodeId: home } = await stage.moves(web, from, 90_000));
+    await stage.event({ ...about, reason: 'NodeRecovered' });
+    await stage.installation.ready();
+    expect(stage.oursSince(mark)).toEqual([]);
+  }, 400_000);
 
   it('a dead kubelet: the pod moves, and what goes on writing there is refused', async () => {
     const from = home;

@@ -12,6 +12,8 @@ export interface NodeFiles {
   readonly runc: string;
   /** What a sandbox is made of. */
   readonly pauseImage: string;
+  /** Of the kubelet's configuration what is not as usual. */
+  readonly kubeletConfig: object;
 }
 
 /** What the kubelet would otherwise write into the kernel, which all machines share. */
@@ -24,13 +26,17 @@ const sysctls = {
   'kernel/keys/root_maxbytes': 25_000_000,
 };
 
+/** The folder in which the kubelet looks for pods that nobody else knows of. */
+export const staticPods = '/etc/kubernetes/manifests';
+
 /** Below `disk/etc`, which lies over the computer's /etc. */
 export function writeDisk(disk: string, files: NodeFiles): void {
   const etc = join(disk, 'etc');
   write(join(etc, 'machine-id'), `${files.machineId}\n`);
   write(join(etc, 'hostname'), `${files.name}\n`);
   write(join(etc, 'kubernetes/ca.crt'), files.ca);
-  write(join(etc, 'kubernetes/kubelet.json'), json(kubeletConfig()));
+  write(join(etc, 'kubernetes/kubelet.json'), json({ ...kubeletConfig(), ...files.kubeletConfig }));
+  mkdirSync(join(disk, staticPods), { recursive: true });
   write(join(etc, 'containerd/config.toml'), containerdConfig(files));
   write(join(etc, 'cni/net.d/10-bridge.conflist'), json(networkConfig(files.addresses)));
 }
@@ -54,6 +60,7 @@ function kubeletConfig(): object {
       x509: { clientCAFile: '/etc/kubernetes/ca.crt' },
     },
     authorization: { mode: 'AlwaysAllow' },
+    staticPodPath: staticPods,
     containerRuntimeEndpoint: 'unix:///run/containerd/containerd.sock',
     cgroupDriver: 'cgroupfs',
     failCgroupV1: false,

@@ -22,6 +22,8 @@ export interface RealBedOptions {
   /** Names of the workers; default three. */
   readonly machines?: readonly string[];
   readonly kubeletFlags?: readonly string[];
+  /** Of its configuration what is not as usual. */
+  readonly kubeletConfig?: object;
 }
 
 export const arrayAddresses = {
@@ -152,6 +154,7 @@ async function assemble(options: RealBedOptions, things: AsyncDisposableStack): 
         images,
         pauseImage: imageNames.pause,
         ...(options.kubeletFlags && { kubeletFlags: options.kubeletFlags }),
+        ...(options.kubeletConfig && { kubeletConfig: options.kubeletConfig }),
       }),
     ),
   );

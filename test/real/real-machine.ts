@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { JsonObject } from '../../src/shared/effect.ts';
 import type { NodeBinaries } from '../cluster/binaries.ts';
 import type { ApiAccess } from '../machine/api-access.ts';
+import { type Told, writeTold } from '../driver/faults.ts';
 import { eventually } from '../machine/eventually.ts';
 import { writeKubeconfig } from '../machine/kubeconfig.ts';
 import type { Machine, RunningWorkload } from '../machine/machine.ts';
@@ -13,8 +15,9 @@ import { cgroupOptions, freezerOf, freshCgroups } from './cgroups.ts';
 import { run } from './command.ts';
 import { layImages } from './image-store.ts';
 import { addressesOf, type Network, type NodeAddresses } from './network.ts';
-import { writeDisk, writeMemory } from './node-files.ts';
+import { staticPods, writeDisk, writeMemory } from './node-files.ts';
 import { workloadsIn, writerPattern } from './running.ts';
+import { SystemBus } from './system-bus.ts';
 
 export interface RealMachineOptions {
   readonly name: string;
@@ -30,10 +33,19 @@ export interface RealMachineOptions {
   readonly images: string;
   readonly pauseImage: string;
   readonly kubeletFlags?: readonly string[];
+  readonly kubeletConfig?: object;
 }
 
-/** Our agent by its command line, in which a driver has no such flag. */
-const agentPattern = '--mode=node --csi-address=';
+/** What runs in pods, by command lines: ours, in which a driver has no such flag, and others'. */
+const programs = {
+  agent: '--mode=node --csi-address=',
+  controller: '--mode=controller --csi-address=',
+  driver: 'main.mjs --mode=node --endpoint=',
+  attacher: 'csi-attacher --csi-address=',
+} as const;
+
+/** Where drivers read what they are to do wrong: in memory, so that a boot ends it. */
+export const driverFaults = { folder: '/run/driver-faults', file: 'faults.json' } as const;
 
 /** What runs on the machine itself, rather than in a pod. */
 export type Service = 'block-layer' | 'containerd' | 'kubelet';
@@ -167,11 +179,36 @@ export class RealMachine implements Machine {
 
   /** It runs in a pod, and what ended there the kubelet would start anew: so it stands still. */
   async stopAgent(): Promise<void> {
-    await this.run('pkill', '--signal=STOP', '--full', '--', agentPattern);
+    await this.signal('agent', 'STOP');
   }
 
   async startAgent(): Promise<void> {
-    await this.run('pkill', '--signal=CONT', '--full', '--', agentPattern);
+    await this.signal('agent', 'CONT');
+  }
+
+  /** Rejects where no such program runs. */
+  async signal(program: keyof typeof programs, signal: 'STOP' | 'CONT' | 'KILL'): Promise<void> {
+    await this.run('pkill', `--signal=${signal}`, '--full', '--', programs[program]);
+  }
+
+  /** What the driver does wrong here as from now, in both of its modes. */
+  tellDriver(told: Told): void {
+    const folder = join(`/proc/${this.#pid}/root`, driverFaults.folder);
+    mkdirSync(folder, { recursive: true });
+    writeTold(join(folder, driverFaults.file), told);
+  }
+
+  /** The bus on which a kubelet that starts from now on hears of a shutdown. */
+  async startSystemBus(): Promise<SystemBus> {
+    const folder = `/proc/${this.#pid}/root/run/dbus`;
+    mkdirSync(folder, { recursive: true });
+    return await SystemBus.listen(join(folder, 'system_bus_socket'));
+  }
+
+  /** A pod that nobody else knows of, as long as this machine has its disk. */
+  addStaticPod(name: string, pod: JsonObject): void {
+    const file = join(`/proc/${this.#pid}/root`, staticPods, `${name}.json`);
+    writeFileSync(file, JSON.stringify(pod));
   }
 
   async workloads(): Promise<readonly RunningWorkload[]> {
@@ -232,13 +269,13 @@ export class RealMachine implements Machine {
     const access = await this.#options.access();
     mkdirSync(this.#logs, { recursive: true });
     if (existsSync(this.#disk)) return;
-    const { name, pauseImage, images } = this.#options;
+    const { name, pauseImage, images, kubeletConfig = {} } = this.#options;
     await layImages(images, join(this.#disk, 'containerd'));
     const machineId = randomUUID().replaceAll('-', '');
     const ca = access.ca ?? '';
     const { addresses } = this;
     const runc = '/usr/sbin/runc';
-    writeDisk(this.#disk, { name, machineId, addresses, ca, pauseImage, runc });
+    writeDisk(this.#disk, { name, machineId, addresses, ca, pauseImage, runc, kubeletConfig });
     writeKubeconfig(join(this.#disk, 'etc/kubernetes/kubelet.kubeconfig'), access);
   }
 

@@ -16,7 +16,7 @@ import {
 } from '../machine/workload-objects.ts';
 import type { Pod } from '../model/objects.ts';
 import type { Mark } from '../scenarios/bed-stage.ts';
-import { leftOvers, marksIn, movesIn } from '../scenarios/traces.ts';
+import { crimesIn, episodesIn, leftOvers, marksIn, movesIn } from '../scenarios/traces.ts';
 import { type Freshness, writesOn } from '../scenarios/writes-on.ts';
 import { driverName, Installation, type InstallationOptions } from './installation.ts';
 import { RealBed, type RealBedOptions } from './real-bed.ts';
@@ -120,6 +120,16 @@ export class RealStage implements AsyncDisposable {
     return marksIn({ driver: driverName, changes: this.changes(mark), requests: [] });
   }
 
+  /** What no failover may ever do, since the bed stands; empty: nothing of it was done. */
+  crimes(): readonly string[] {
+    return crimesIn({ driver: driverName, changes: this.bed.changes, requests: [] });
+  }
+
+  /** How many failovers have begun since then. */
+  episodesSince(mark: Mark): number {
+    return episodesIn(this.changes(mark)).length;
+  }
+
   /** Waits until nothing of ours is left. */
   async released(withinMs: number): Promise<void> {
     const left = (): readonly string[] => leftOvers(this.bed.watch, driverName);
@@ -217,16 +227,15 @@ export class RealStage implements AsyncDisposable {
     const { kind, name, reason, says = '', since = 0, withinMs = 15_000 } = asked;
     return await eventually(
       async () =>
-        ((await this.bed.api.list('events')) ?? [])
-          .map(shownEvent)
-          .find(
-            (one) =>
-              one.kind === kind &&
-              one.name === name &&
-              one.reason === reason &&
-              one.message.includes(says) &&
-              one.at >= since,
-          ),
+        ((await this.bed.api.list('events')) ?? []).map(shownEvent).find(
+          (one) =>
+            one.kind === kind &&
+            one.name === name &&
+            one.reason === reason &&
+            one.message.includes(says) &&
+            // Most Events tell their time in whole seconds.
+            one.at >= since - (since % 1_000),
+        ),
       { what: `Event ${reason} on ${kind} ${name} ${says}`.trim(), withinMs, everyMs: 200 },
     );
   }
@@ -269,7 +278,10 @@ export class RealStage implements AsyncDisposable {
 
   async #written(plan: WorkloadPlan): Promise<readonly JournalEntry[]> {
     const journal = await this.bed.array.journal();
-    return journal.filter(({ handle }) => handle === volumeHandle(plan));
+    // Of whoever shares the volume there is another file on it.
+    return journal.filter(
+      ({ handle, slot }) => handle === volumeHandle(plan) && slot === slotOfPlan(plan),
+    );
   }
 
   /** Ends everything and keeps logs and Events. */

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
+import { heartbeatLease } from '../../src/shared/names.ts';
 import { eventually } from '../machine/eventually.ts';
-import { agentsName, controllerName, driverNamespace } from './installation.ts';
-import { labelled, RealStage } from './real-stage.ts';
+import { agentsName, controllerName, driverName, driverNamespace } from './installation.ts';
+import { onStage } from './on-stage.ts';
+import { labelled, type RealStage } from './real-stage.ts';
 import { record, type Scenario } from './results.ts';
 
 /** The first is where the pod writes. */
@@ -16,16 +18,15 @@ const watchedMs = 40_000;
 describe('what fails on a machine, and moves nothing', () => {
   let stage: RealStage;
 
-  beforeAll(async () => {
-    stage = await RealStage.open('services', { machines });
-    await stage.place(web, home, await stage.example());
-  }, 300_000);
-  afterAll(() => stage?.[Symbol.asyncDispose](), 60_000);
-
-  afterEach(async () => {
-    expect(await stage.violations(web)).toEqual([]);
-    if (stage.podOf(web) !== undefined) expect(await stage.damageSoFar(web)).toEqual([]);
-  }, 60_000);
+  onStage({
+    name: 'services',
+    options: { machines },
+    plans: [web],
+    begin: async (opened) => {
+      stage = opened;
+      await stage.place(web, home, await stage.example());
+    },
+  });
 
   /** The same pod still writes, and nobody of us has done anything. */
   async function nothingMoved(mark: ReturnType<RealStage['mark']>, uid?: string): Promise<void> {
@@ -99,12 +100,39 @@ describe('what fails on a machine, and moves nothing', () => {
     recordThatItStays('driver crashes, or is rolled out', 'csi-failover is rolled out');
   }, 400_000);
 
+  it('an API server that is away for 30 s moves nothing', async () => {
+    const [mark, uid] = [stage.mark(), uidOfPod()];
+    const server = stage.bed.cluster.component('kube-apiserver');
+    await server.kill();
+    await sleep(30_000);
+    const back = Date.now();
+    await server.start();
+    // Kubernetes may have called some of them unreachable by then; kubelets come back one by one.
+    await eventually(() => machines.every((name) => beatsSince(name, back)), {
+      what: 'kubelet and agent of every machine to be heard again',
+      withinMs: 60_000,
+    });
+    // As long as it takes to call a machine lost that was not heard since.
+    await sleep(20_000);
+    await eventually(() => machines.every((name) => stage.bed.isReady(name)), {
+      what: 'all to be Ready',
+      withinMs: 60_000,
+    });
+    await nothingMoved(mark, uid);
+  }, 300_000);
+
+  /** Both have renewed their Leases. */
+  function beatsSince(machine: string, since: number): boolean {
+    const leases = [
+      stage.bed.watch.find('leases', machine, 'kube-node-lease'),
+      stage.bed.watch.find('leases', heartbeatLease(driverName, machine), driverNamespace),
+    ];
+    return leases.every((lease) => Date.parse(lease?.spec?.renewTime ?? '') > since);
+  }
+
   it('most machines silent at once are no failure of theirs', async () => {
     const [mark, uid] = [stage.mark(), uidOfPod()];
-    const replicas = stage.bed.watch
-      .all('pods')
-      .filter(({ metadata }) => metadata.name.startsWith(controllerName))
-      .map(({ spec }) => spec.nodeName);
+    const replicas = stage.installation.replicaNodes();
     const heard = machines.find((name) => name !== home && replicas.includes(name));
     const silent = machines.filter((name) => name !== heard);
     for (const name of silent) stage.bed.machine(name).hangApi();

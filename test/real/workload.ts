@@ -10,7 +10,7 @@ export interface RealWorkloadOptions {
   readonly intervalMs?: number;
 }
 
-/** The plan's workload with a program that writes to its mounted volume. */
+/** The plan's workload with a program that writes to its mounted volume, if it has one. */
 export function realWorkloadObject(
   plan: WorkloadPlan,
   { intervalMs = 200 }: RealWorkloadOptions = {},
@@ -30,6 +30,11 @@ export function realWorkloadObject(
 
 function withWriter(plan: WorkloadPlan, podSpec: unknown, intervalMs: number): JsonObject {
   const spec = podSpec as JsonObject & { readonly volumes: readonly { readonly name: string }[] };
+  if (plan.volumeless === true) {
+    return { ...spec, containers: [{ name: plan.name, image: imageNames.pause }] };
+  }
+  // Of whoever uses the volume of another it is a file of its own.
+  const journal = plan.shares === undefined ? journalName : plan.name;
   // The volume of a StatefulSet comes from its claim template and has that one's name.
   const volume = plan.kind === 'StatefulSet' ? 'data' : (spec.volumes[0]?.name ?? '');
   const [command = '', program = ''] = writerCommand;
@@ -43,7 +48,7 @@ function withWriter(plan: WorkloadPlan, podSpec: unknown, intervalMs: number): J
         command: [
           command,
           program,
-          `--file=${mountPath}/${journalName}`,
+          `--file=${mountPath}/${journal}`,
           `--slot=${slotOfPlan(plan)}`,
           '--pod-uid=$(POD_UID)',
           `--interval-ms=${intervalMs}`,
