@@ -19,6 +19,7 @@ export const scenarios = [
   'containerd dead',
   'driver crashes, or is rolled out',
   'csi-failover is rolled out',
+  'power lost, and our leader is killed after each step',
 ] as const;
 
 export type Scenario = (typeof scenarios)[number];
