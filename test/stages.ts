@@ -52,9 +52,15 @@ const measured = ['test/e2e/evidence-storage.test.ts', 'test/e2e/power-off.test.
 const narrow = ['test/e2e/hundred-pods.test.ts'];
 const measuredOnMachines = ['test/real/power-off.test.ts'];
 /** Those for which `make test` has no time, what takes longest first. */
-const longOnMachines = ['standalone', 'stock', 'services', 'moves'].map(
-  (name) => `test/real/${name}.test.ts`,
-);
+const longOnMachines = [
+  'silent-driver',
+  'interrupted',
+  'standalone',
+  'sorts-of-pods',
+  'services',
+  'stock',
+  'moves',
+].map((name) => `test/real/${name}.test.ts`);
 
 const early: readonly Plan[] = ['check', 'all'];
 const late: readonly Plan[] = ['all'];
