@@ -156,6 +156,7 @@ describe('what you see', () => {
     state: {
       policy: { driver: 'block.example.com', fence: { kind: 'unpublish', claim: '' } },
       nodes: new Map([['worker-2', { name: 'worker-2', uid: 'n' }]]),
+      podVolumes: new Map(),
       claims: new Map(),
       pvs: new Map(),
     },
