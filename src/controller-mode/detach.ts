@@ -132,7 +132,7 @@ function dropHold(episode: Episode, attachment: AttachmentView, wanted: Wanted):
  * attach/detach detaches every volume that nobody wants any more without asking whether it is
  * still mounted (pkg/controller/podgc, attachdetach/reconciler). So it is used only while no pod
  * of others is on its way out, nor one of ours that still has a volume, and every VolumeAttachment
- * of others is wanted by a living pod.
+ * that is not taken away is wanted by a living pod: a pod that has ended in order leaves one, too.
  */
 function mayDetachFast(episode: Episode): boolean {
   const { situation, node, record, verdict, members } = episode;
@@ -148,7 +148,7 @@ function mayDetachFast(episode: Episode): boolean {
     others.filter((pod) => !isFinished(pod)),
   );
   const atRisk = attachmentsOn(state, nodeName).filter(
-    (attachment) => !fenced.has(attachment.pv) && !attachment.deleting,
+    ({ pv, deleting }) => !deleting && !(fenced.has(pv) && usersOf(state, nodeName, pv).length > 0),
   );
   return atRisk.every((attachment) => {
     const users = wanted.get(attachment.pv) ?? [];

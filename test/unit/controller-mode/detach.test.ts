@@ -281,6 +281,15 @@ describe('the out-of-service taint', () => {
 });
 
 describe('nothing foreign is torn off', () => {
+  it('nor a volume of the episode that a pod has left in order, and that is not taken away', () => {
+    const world = evictedTwo();
+    world.stage('db-0', 'n1', 'free');
+    expect(world.wanted('SetTaint')).toEqual([]);
+    world.pod('db-0', 'n1', ['db-0']);
+    world.mark('db-0');
+    expect(world.steps()).toContain(set);
+  });
+
   it.each<[string, (world: World) => void]>([
     ['a foreign pod is being deleted', (w) => neighbour(w, { deleting: true })],
     [
