@@ -209,15 +209,17 @@ export function isOver(
     const isUsable = health.status === 'Degraded' || health.status === 'DataLoss';
     return isUsable && now - Math.max(steadySince, freshSince) >= calmAfterMs;
   }
-  const goneMs = now - Math.max(goneAt, freshSince);
-  if (goneMs >= policy.cooldownMs) return true;
-  return goneMs >= calmAfterMs && seesGood(report);
+  // A gap in our view begins the short wait anew; if it did the long one, too, a view with a gap
+  // every few minutes would keep a taint for ever.
+  if (now - Math.max(goneAt, freshSince) < calmAfterMs) return false;
+  return seesGood(report) || now - goneAt >= policy.cooldownMs;
 }
 
 /** When `isOver` may change by time alone. */
 export function overAt({ policy, sources }: State, trouble: Trouble): Instant[] {
-  const from = Math.max(trouble.goneAt ?? trouble.steadySince, sources.heartbeats.freshSince);
-  return [from + calmAfterMs, from + policy.cooldownMs];
+  const from = trouble.goneAt ?? trouble.steadySince;
+  const calmAt = Math.max(from, sources.heartbeats.freshSince) + calmAfterMs;
+  return [calmAt, Math.max(calmAt, from + policy.cooldownMs)];
 }
 
 /** The agent lists every bad volume that it counts, and something it has seen is well. */

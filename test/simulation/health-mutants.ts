@@ -89,8 +89,8 @@ const times: readonly Mutant[] = [
   ),
   inFile('controller-mode/trouble')(
     'silence about trouble read as its end',
-    'return goneMs >= calmAfterMs && seesGood(report);',
-    'return goneMs >= calmAfterMs && (seesGood(report) || report !== undefined);',
+    'return seesGood(report) || now - goneAt >= policy.cooldownMs;',
+    'return seesGood(report) || report !== undefined || now - goneAt >= policy.cooldownMs;',
   ),
 ];
 

@@ -90,6 +90,19 @@ describe('a node that has lost its way to the storage', () => {
     expect(world.steps()).toEqual([clear]);
   });
 
+  it('does not keep it for ever where our view has a gap every few minutes', () => {
+    const world = lost();
+    world.taint('n1', key);
+    world.remove(world.findAttachment('web-n1', 'n1'));
+    world.well('n1', 0);
+    world.pass(200_000).see({ kind: 'Suspended', gapMs: 5_000 });
+    world.pass(95_000).see({ kind: 'Suspended', gapMs: 5_000 });
+    world.pass(9_999);
+    expect(world.steps()).toEqual([]);
+    world.pass(1);
+    expect(world.steps()).toEqual([clear]);
+  });
+
   it('is not tainted for one volume of many, nor before it has lasted', () => {
     const world = StorageWorld.stored('none');
     world.workload('web-0', 'n1', { selected: false });
