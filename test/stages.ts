@@ -62,6 +62,9 @@ const longOnMachines = [
   'moves',
 ].map((name) => `test/real/${name}.test.ts`);
 
+/** Other ones for each change of the code, as many as three minutes are good for (docs/proof.md). */
+const freshSeeds = ['--fresh-only', '--covered', '0', '--seconds', '180', '--from', 'code'];
+
 const early: readonly Plan[] = ['check', 'all'];
 const late: readonly Plan[] = ['all'];
 
@@ -94,8 +97,13 @@ export const stages: readonly Stage[] = [
     name: 'simulation',
     track: 'work',
     plans: late,
-    // Known ones, until some thousand fresh ones in a row have held (docs/proof.md).
     run: { command: ['node', 'test/simulation/simulate.ts', '--seeds', '200'] },
+  },
+  {
+    name: 'fresh seeds of the simulation',
+    track: 'work',
+    plans: late,
+    run: { command: ['node', 'test/simulation/simulate.ts', ...freshSeeds] },
   },
   {
     name: 'the stories of the simulation',

@@ -1,12 +1,14 @@
 /**
- * `npm run simulate -- [--seeds N | --seconds N] [--from N|commit] [--workers N]`: the seeds of
- * seeds.txt, then fresh ones, with `--from commit` other ones for each commit. `--seed N [--trace]`
+ * `npm run simulate -- [--seeds N | --seconds N] [--from N|code] [--workers N]`: the seeds of
+ * seeds.txt, then fresh ones, with `--from code` other ones for each change of the code. `--seed N [--trace]`
  * repeats one exactly, and shrinks what fails to the fewest faults. `--leader-kills` kills the
  * leader at every single request, `--mutants` lets the mutants be caught, `--coverage` names the
  * parts of the core that no seed has reached; how many there are each run tells of its first seeds.
  */
-import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { globSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { printCoverage, reachInWords } from './coverage.ts';
 import { killLeaders } from './leader-kills.ts';
@@ -56,14 +58,20 @@ function tellFewest(run: Run): void {
   console.log(`fewest faults: ${words.join(', ') || 'none'}: ${violations.join('; ')}`);
 }
 
-/** The same for everybody who looks at this commit, so that what fails there can be repeated. */
-function seedOfCommit(): number {
-  const hash = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' });
-  return Number.parseInt(hash.slice(0, 7), 16);
+/**
+ * The same for everybody who has this code, with or without its repository, so that what fails
+ * there can be repeated.
+ */
+function seedOfCode(): number {
+  const root = join(import.meta.dirname, '../..');
+  const files = globSync(['src/**/*.ts', 'test/model/**/*.ts', 'test/simulation/*'], { cwd: root });
+  const hash = createHash('sha256');
+  for (const file of files.sort()) hash.update(readFileSync(join(root, file)));
+  return Number.parseInt(hash.digest('hex').slice(0, 7), 16);
 }
 
 async function runMany(): Promise<number> {
-  const from = values.from === 'commit' ? seedOfCommit() : Number(values.from);
+  const from = values.from === 'code' ? seedOfCode() : Number(values.from);
   console.log(`first fresh seed: ${from}`);
   const limit =
     values.seconds === undefined
