@@ -10,7 +10,7 @@ import {
 } from '../shared/record.ts';
 import type { SourceName } from './facts.ts';
 import { observeRenewal } from './outage.ts';
-import { renewalsPerLease } from './policy.ts';
+import { latestRenewalMs } from './policy.ts';
 import type { SeenLease } from './seen-lease.ts';
 import { type NodeMemory, type State, memoryOf } from './state.ts';
 import { observeReport } from './trouble.ts';
@@ -58,7 +58,7 @@ function seenNow(
     return { ...said, renewedAt, renewals, steadySince: before.steadySince };
   }
   const pauseMs = now - renewedAt;
-  const steady = pauseMs <= (1.5 * view.durationMs) / renewalsPerLease;
+  const steady = pauseMs <= latestRenewalMs(view);
   const steadySince = steady ? before.steadySince : now;
   return { ...said, renewedAt: now, renewals: renewals + 1, steadySince };
 }

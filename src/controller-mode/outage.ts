@@ -1,6 +1,6 @@
 import type { Instant } from '../shared/clock.ts';
 import type { SourceName } from './facts.ts';
-import { renewalsPerLease, stormBound } from './policy.ts';
+import { latestRenewalMs, stormBound } from './policy.ts';
 import { overviewOf } from './scope.ts';
 import type { SeenLease } from './seen-lease.ts';
 import type { State } from './state.ts';
@@ -44,8 +44,7 @@ function isReturn(
   { view, renewedAt }: SeenLease,
   now: Instant,
 ): boolean {
-  const lostMs =
-    source === 'heartbeats' ? policy.lostAfterMs : (1.5 * view.durationMs) / renewalsPerLease;
+  const lostMs = source === 'heartbeats' ? policy.lostAfterMs : latestRenewalMs(view);
   return now - renewedAt > lostMs;
 }
 

@@ -49,6 +49,10 @@ export const driverDownAfterMs = 60_000;
 export const watchBoundMs = 120_000;
 /** kubelet renews its Lease every quarter of leaseDurationSeconds (pkg/kubelet/kubelet.go). */
 export const renewalsPerLease = 4;
+/** A holder that renews in time never pauses for longer than that. */
+export function latestRenewalMs({ durationMs }: { readonly durationMs: number }): number {
+  return (1.5 * durationMs) / renewalsPerLease;
+}
 /** Used when a kubelet Lease does not say its duration: the stock 40 s. */
 export const defaultLeaseDurationMs = 40_000;
 
