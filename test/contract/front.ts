@@ -23,6 +23,8 @@ export class Front implements AsyncDisposable {
   watchListSupported = true;
   /** Methods of the requests that were let through, in order. */
   readonly passed: string[] = [];
+  /** How many watches it has opened. */
+  opened = 0;
   readonly #upstream: ApiAccess;
   readonly #server: Server;
   readonly #watches = new Set<OpenWatch>();
@@ -160,6 +162,7 @@ export class Front implements AsyncDisposable {
     answer.on('error', () => response.destroy());
     answer.pipe(response);
     if (!isWatch || answer.statusCode !== 200) return;
+    this.opened += 1;
     const watch = { near: response, far: answer };
     this.#watches.add(watch);
     response.once('close', () => this.#watches.delete(watch));

@@ -4,8 +4,9 @@ import { reflectorSuite } from '../contract/reflector-suite.ts';
 
 describe('against kube-apiserver', () => {
   reflectorSuite(clusterContender, {
-    // A bookmark comes about once a minute, and two seconds before the watch's time is over.
-    watchMs: 4_000,
+    // A bookmark comes about once a minute, and two seconds before the watch's time is over, if
+    // something changed: what is quiet is over, after five seconds at the most, before it is silent.
+    watchMs: 2_500,
     silenceMs: 8_000,
     openMs: 3_000,
     // It has to be opened again so often that once a busy computer takes more than a second for it.
