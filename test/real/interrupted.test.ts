@@ -13,6 +13,7 @@ import { record } from './results.ts';
 
 const machines = ['worker-a', 'worker-b', 'worker-c'] as const;
 const web = labelled('web');
+const mysql = labelled('mysql', { kind: 'Deployment' });
 const pod = { namespace: web.namespace, pod: 'web-0' };
 const taint = fencedTaint(driverName);
 /** After which PodGC deletes the pods of a node that is not there. */
@@ -22,11 +23,13 @@ describe('a failover that something comes between', () => {
   let stage: RealStage;
   /** Where the pod writes: at first where no replica of ours is, so that each has another left. */
   let home = '';
+  /** The machine that has failed before: another failover of it would wait for its cooldown. */
+  let failed = '';
 
   onStage({
     name: 'interrupted',
     options: { machines },
-    plans: [web],
+    plans: [web, mysql],
     begin: async (opened) => {
       stage = opened;
       const replicas = stage.installation.replicaNodes();
@@ -35,12 +38,16 @@ describe('a failover that something comes between', () => {
     },
   });
 
-  function attachment(): VolumeAttachment | undefined {
+  function attachment(plan = web): VolumeAttachment | undefined {
     return stage.bed.watch
       .all('volumeattachments')
       .find(
-        ({ spec }) => spec.nodeName === home && spec.source.persistentVolumeName === pvName(web),
+        ({ spec }) => spec.nodeName === home && spec.source.persistentVolumeName === pvName(plan),
       );
+  }
+
+  function isFenced(plan = web): boolean {
+    return [attachment(plan)].some((one) => one && isConfirmedHold(one));
   }
 
   async function intended(): Promise<void> {
@@ -68,6 +75,7 @@ describe('a failover that something comes between', () => {
   it('its leader dies, after each step: the next one goes on from there', async () => {
     const mark = stage.mark();
     const from = home;
+    failed = from;
     const { installation, bed } = stage;
     await bed.array.setUnpublishMode({ kind: 'slow', delayMs: 3_000 }, volumeHandle(web));
     const noTaint = await refuseTaint(bed.api, { node: from, taint });
@@ -84,7 +92,7 @@ describe('a failover that something comes between', () => {
       withinMs: 60_000,
     });
     await installation.killLeader();
-    await eventually(() => [attachment()].some((one) => one && isConfirmedHold(one)), {
+    await eventually(() => isFenced(), {
       what: 'the fence to be confirmed',
       withinMs: 60_000,
     });
@@ -114,6 +122,7 @@ describe('a failover that something comes between', () => {
   it('the Node is deleted while its pod writes: refused before PodGC acts, and moved', async () => {
     const mark = stage.mark();
     const from = home;
+    await stage.cordon([failed], true);
     await stage.bed.api.delete('nodes', { name: from }, { gracePeriodSeconds: 0 });
     await stage.refused(web, from, mark.at);
     expect(Date.now() - mark.at).toBeLessThan(podGcQuarantineMs);
@@ -122,6 +131,7 @@ describe('a failover that something comes between', () => {
     // Without a Node there is no fast path: attach/detach looks at its volumes once a minute.
     ({ nodeId: home } = await stage.moves(web, from, 120_000));
     await stage.event({ ...about, reason: 'FailoverCompleted' });
+    await stage.cordon([failed], false);
     // A kubelet whose Node was deleted registers again when it is started again.
     await stage.bed.machine(from).restartKubelet();
     await stage.installation.ready();
@@ -131,7 +141,28 @@ describe('a failover that something comes between', () => {
     await stage.writesOn(web, home, { since: Date.now() });
   }, 400_000);
 
-  it('after all that file system and journal are whole', async () => {
-    expect(await stage.damage(web)).toEqual([]);
-  }, 180_000);
+  it('the API server crashes while one of two volumes is fenced: both pods move', async () => {
+    await stage.place(mysql, home);
+    const mark = stage.mark();
+    const from = home;
+    await stage.bed.array.setUnpublishMode({ kind: 'slow', delayMs: 4_000 }, volumeHandle(mysql));
+    await stage.bed.machine(from).powerOff();
+    await eventually(() => isFenced(), { what: 'the first fence', withinMs: 60_000 });
+    expect(isFenced(mysql)).toBe(false);
+    const server = stage.bed.cluster.component('kube-apiserver');
+    await server.kill();
+    await server.start();
+    for (const plan of [web, mysql]) {
+      await stage.moves(plan, from, 90_000);
+      const about = { kind: 'PersistentVolumeClaim', name: claimName(plan), since: mark.at };
+      await stage.event({ ...about, reason: 'FailoverCompleted' });
+    }
+    await stage.bed.machine(from).boot();
+    await stage.released(120_000);
+    expect(stage.episodesSince(mark)).toBe(1);
+  }, 300_000);
+
+  it('after all that file systems and journals are whole', async () => {
+    for (const plan of [web, mysql]) expect(await stage.damage(plan)).toEqual([]);
+  }, 240_000);
 });
