@@ -5,6 +5,7 @@ import { ApiClient } from '../machine/api-client.ts';
 import { eventually } from '../machine/eventually.ts';
 import { volumeHandle, type WorkloadPlan } from '../machine/workload-objects.ts';
 import { conditionStatus } from '../model/conditions.ts';
+import { writeAgain } from '../scenarios/writes-on.ts';
 import { ClusterStage, fastSettings, labelled, type Mark, sceneOf, unlabelled } from './stage.ts';
 
 const scene = sceneOf('sorts', 2);
@@ -121,13 +122,9 @@ describe('a machine that dies under all sorts of pods', () => {
   }, 120_000);
 
   it('and when the machine is back, they go on where they were', async () => {
-    const since = Date.now();
-    await stage.bed.machine(dying).boot();
-    for (const [uid, plan] of before) {
-      if (plan === idle) continue;
-      const { podUid } = await stage.writesOn(plan, dying, { since, withinMs: 60_000 });
-      expect(podUid).toBe(uid);
-    }
+    const going = [...before].filter(([, plan]) => plan !== idle);
+    const plans = going.map(([, plan]) => plan);
+    expect(await writeAgain(stage, dying, plans, 60_000)).toEqual(going.map(([uid]) => uid));
     await stage.released(90_000);
     expect(stage.episodes()).toHaveLength(1);
     expect(await stage.violations()).toEqual([]);

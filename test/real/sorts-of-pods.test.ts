@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { enabledLabel, holdFinalizer, policyAnnotation } from '../../src/shared/names.ts';
 import { eventually } from '../machine/eventually.ts';
 import type { WorkloadPlan } from '../machine/workload-objects.ts';
+import { writeAgain } from '../scenarios/writes-on.ts';
 import { imageNames } from './images.ts';
 import { onStage } from './on-stage.ts';
 import { labelled, type RealStage, unlabelled } from './real-stage.ts';
@@ -157,13 +158,9 @@ describe('a machine that loses its power under all sorts of pods', () => {
   }, 120_000);
 
   it('and when the machine is back, they go on where they were', async () => {
-    const since = Date.now();
-    await stage.bed.machine(dying).boot();
-    for (const [uid, plan] of before) {
-      if (plan === idle) continue;
-      const { podUid } = await stage.writesOn(plan, dying, { since, withinMs: 90_000 });
-      expect(podUid).toBe(uid);
-    }
+    const going = [...before].filter(([, plan]) => plan !== idle);
+    const plans = going.map(([, plan]) => plan);
+    expect(await writeAgain(stage, dying, plans, 90_000)).toEqual(going.map(([uid]) => uid));
     await stage.released(120_000);
     expect(stage.episodesSince(offAt)).toBe(1);
     for (const plan of staying) expect(await stage.violations(plan)).toEqual([]);

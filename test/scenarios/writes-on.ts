@@ -25,3 +25,25 @@ export async function writesOn(
     { what: `${plan.name} to write on ${wanted.join(' or ')}`, withinMs, everyMs: 100 },
   );
 }
+
+/** A stage of any kind. */
+interface Stage {
+  readonly bed: { machine(name: string): { boot(): Promise<void> } };
+  writesOn(plan: WorkloadPlan, machine: string, freshness: Freshness): Promise<WriterSummary>;
+}
+
+/** Boots the machine, waits until each of the plans writes there again, and says which pods do. */
+export async function writeAgain(
+  stage: Stage,
+  machine: string,
+  plans: readonly WorkloadPlan[],
+  withinMs: number,
+): Promise<readonly string[]> {
+  const since = Date.now();
+  await stage.bed.machine(machine).boot();
+  const uids: string[] = [];
+  for (const plan of plans) {
+    uids.push((await stage.writesOn(plan, machine, { since, withinMs })).podUid);
+  }
+  return uids;
+}
