@@ -59,6 +59,7 @@ const longOnMachines = [
   'sorts-of-pods',
   'services',
   'stock',
+  'held-machines',
   'moves',
 ].map((name) => `test/real/${name}.test.ts`);
 
