@@ -60,6 +60,7 @@ const longOnMachines = [
   'services',
   'stock',
   'held-machines',
+  'two-drivers',
   'moves',
 ].map((name) => `test/real/${name}.test.ts`);
 

@@ -9,6 +9,7 @@ import { collections, createWorkload, must } from '../machine/create-workload.ts
 import { eventually } from '../machine/eventually.ts';
 import type { Change } from '../machine/foundation.ts';
 import {
+  otherVolumes,
   pvName,
   slotOfPlan,
   volumeHandle,
@@ -200,11 +201,11 @@ export class RealStage implements AsyncDisposable {
     );
   }
 
-  /** Sentences that the array's judge objects to, for one volume; empty: no replaced pod wrote. */
+  /** Sentences that the array's judge objects to, for its volumes; empty: no replaced pod wrote. */
   async violations(plan: WorkloadPlan): Promise<readonly string[]> {
     const { violations, gaps } = await this.bed.array.verdict();
-    const own = (entry: { readonly handle: string }): boolean =>
-      entry.handle === volumeHandle(plan);
+    const handles = volumesOf(plan).map(volumeHandle);
+    const own = ({ handle }: { readonly handle: string }): boolean => handles.includes(handle);
     return [
       ...violations
         .filter(({ entry }) => own(entry))
@@ -240,33 +241,40 @@ export class RealStage implements AsyncDisposable {
     );
   }
 
-  /** Sentences about what is wrong with the plan's volume; empty: all is whole. Ends the workload. */
+  /** Sentences about what is wrong with the plan's volumes; empty: all is whole. Ends the workload. */
   async damage(plan: WorkloadPlan): Promise<readonly string[]> {
-    return damageIn(await this.inspect(plan));
+    await this.#end(plan);
+    const looked = volumesOf(plan).map(async (volume) =>
+      damageIn(checkVolume(await this.#imageOf(volume), await this.#written(volume))),
+    );
+    return (await Promise.all(looked)).flat();
   }
 
-  /** The same while it goes on: of the volume as the next who mounts it would find it now. */
+  /** The same while it goes on: of the volumes as the next who mounts them would find them now. */
   async damageSoFar(plan: WorkloadPlan): Promise<readonly string[]> {
-    // What the array took later need not be in the image.
-    const written = await this.#written(plan);
-    const image = await this.#imageOf(plan);
-    replayJournal(image);
-    return damageIn(checkVolume(image, written));
+    const looked = volumesOf(plan).map(async (volume) => {
+      // What the array took later need not be in the image.
+      const written = await this.#written(volume);
+      const image = await this.#imageOf(volume);
+      replayJournal(image);
+      return damageIn(checkVolume(image, written));
+    });
+    return (await Promise.all(looked)).flat();
   }
 
-  /** Ends the workload as a person does, and looks at what it leaves on its volume. */
-  async inspect(plan: WorkloadPlan): Promise<VolumeState> {
+  /** As a person ends it. */
+  async #end(plan: WorkloadPlan): Promise<void> {
     const place = { namespace: plan.namespace, name: plan.name };
     await this.bed.api.delete(collections[plan.kind], place, { gracePeriodSeconds: 5 });
+    const volumes = volumesOf(plan).map(pvName);
     const attached = (): boolean =>
       this.bed.watch
         .all('volumeattachments')
-        .some(({ spec }) => spec.source.persistentVolumeName === pvName(plan));
+        .some(({ spec }) => volumes.includes(spec.source.persistentVolumeName ?? ''));
     await eventually(() => this.podOf(plan) === undefined && !attached(), {
-      what: `${plan.name} to be gone, and its volume to be detached`,
+      what: `${plan.name} to be gone, and its volumes to be detached`,
       withinMs: 120_000,
     });
-    return checkVolume(await this.#imageOf(plan), await this.#written(plan));
   }
 
   /** All of it, as it was at one moment. */
@@ -301,6 +309,10 @@ export class RealStage implements AsyncDisposable {
     writeFileSync(join(folder, 'verdict.json'), JSON.stringify(verdict, undefined, 2));
     await this.bed[Symbol.asyncDispose]();
   }
+}
+
+function volumesOf(plan: WorkloadPlan): readonly WorkloadPlan[] {
+  return [plan, ...otherVolumes(plan)];
 }
 
 function damageIn({ complaints, contiguous, records, lost }: VolumeState): readonly string[] {

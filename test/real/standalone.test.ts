@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { heartbeatLease, reportAnnotation } from '../../src/shared/names.ts';
 import { decodeNodeReport, type NodeReport } from '../../src/shared/record.ts';
 import { eventually } from '../machine/eventually.ts';
-import { driverName, driverNamespace, standaloneName } from './installation.ts';
+import { standaloneName } from './example.ts';
+import { driverName, driverNamespace } from './installation.ts';
 import { labelled, RealStage } from './real-stage.ts';
 
 const [a, b] = ['worker-a', 'worker-b'] as const;

@@ -1,8 +1,14 @@
 import type { JsonObject } from '../../src/shared/effect.ts';
-import { slotOfPlan, type WorkloadPlan, workloadObject } from '../machine/workload-objects.ts';
+import {
+  claimName,
+  otherVolumes,
+  slotOfPlan,
+  type WorkloadPlan,
+  workloadObject,
+} from '../machine/workload-objects.ts';
 import { imageNames, writerCommand } from './images.ts';
 
-/** Where the pod's first volume is mounted, and the journal on it. */
+/** Where a volume is mounted in its container, and the journal on it. */
 const mountPath = '/data';
 export const journalName = 'journal';
 
@@ -29,34 +35,43 @@ export function realWorkloadObject(
 }
 
 function withWriter(plan: WorkloadPlan, podSpec: unknown, intervalMs: number): JsonObject {
-  const spec = podSpec as JsonObject & { readonly volumes: readonly { readonly name: string }[] };
+  const spec = podSpec as JsonObject;
   if (plan.volumeless === true) {
     return { ...spec, containers: [{ name: plan.name, image: imageNames.pause }] };
   }
   // Of whoever uses the volume of another it is a file of its own.
   const journal = plan.shares === undefined ? journalName : plan.name;
   // The volume of a StatefulSet comes from its claim template and has that one's name.
-  const volume = plan.kind === 'StatefulSet' ? 'data' : (spec.volumes[0]?.name ?? '');
+  const volume = plan.kind === 'StatefulSet' ? 'data' : claimName(plan);
+  const writers = [
+    writer(plan, volume, { journal, intervalMs }),
+    ...otherVolumes(plan).map((other) =>
+      writer(other, claimName(other), { journal: journalName, intervalMs }),
+    ),
+  ];
+  return { ...spec, terminationGracePeriodSeconds: 5, containers: writers };
+}
+
+/** A container for each volume. */
+function writer(
+  plan: WorkloadPlan,
+  volume: string,
+  { journal, intervalMs }: { readonly journal: string; readonly intervalMs: number },
+): JsonObject {
   const [command = '', program = ''] = writerCommand;
   return {
-    ...spec,
-    terminationGracePeriodSeconds: 5,
-    containers: [
-      {
-        name: plan.name,
-        image: imageNames.driver,
-        command: [
-          command,
-          program,
-          `--file=${mountPath}/${journal}`,
-          `--slot=${slotOfPlan(plan)}`,
-          '--pod-uid=$(POD_UID)',
-          `--interval-ms=${intervalMs}`,
-        ],
-        env: [{ name: 'POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } }],
-        resources: { requests: { cpu: '10m', memory: '64Mi' } },
-        volumeMounts: [{ name: volume, mountPath }],
-      },
+    name: plan.name,
+    image: imageNames.driver,
+    command: [
+      command,
+      program,
+      `--file=${mountPath}/${journal}`,
+      `--slot=${slotOfPlan(plan)}`,
+      '--pod-uid=$(POD_UID)',
+      `--interval-ms=${intervalMs}`,
     ],
+    env: [{ name: 'POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } }],
+    resources: { requests: { cpu: '10m', memory: '64Mi' } },
+    volumeMounts: [{ name: volume, mountPath }],
   };
 }
