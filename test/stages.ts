@@ -53,6 +53,7 @@ const narrow = ['test/e2e/hundred-pods.test.ts'];
 const measuredOnMachines = ['test/real/power-off.test.ts'];
 /** Those for which `make test` has no time, what takes longest first. */
 const longOnMachines = [
+  'storm',
   'silent-driver',
   'interrupted',
   'standalone',
