@@ -53,14 +53,14 @@ const narrow = ['test/e2e/hundred-pods.test.ts'];
 const measuredOnMachines = ['test/real/power-off.test.ts'];
 /** Those for which `make test` has no time, what takes longest first. */
 const longOnMachines = [
-  'storm',
   'silent-driver',
-  'interrupted',
   'standalone',
-  'sorts-of-pods',
   'services',
-  'stock',
   'held-machines',
+  'interrupted',
+  'stock',
+  'storm',
+  'sorts-of-pods',
   'two-drivers',
   'moves',
 ].map((name) => `test/real/${name}.test.ts`);
