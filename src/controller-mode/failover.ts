@@ -60,13 +60,13 @@ export function failover(episode: Episode, candidates: readonly PodView[], wante
   }
   if (!isCommitted(episode) && withdraw(episode, wanted)) return;
   keepAway(episode, wanted);
-  const held = join(episode, candidates, wanted);
+  const { held, joining } = join(episode, candidates, wanted);
   endInOrder(episode, held, wanted);
   fence(episode, held, wanted);
   verify(episode, wanted);
   const evicting = evict(episode, held, wanted);
   detach(episode, evicting, wanted);
-  settlePhase(episode, wanted);
+  settlePhase(episode, joining, wanted);
   if (record.phase === 'Moved') release(episode, wanted);
 }
 

@@ -35,15 +35,15 @@ function hasJoinedAgain({ memory, situation }: Episode, pod: PodView): boolean {
   return joined !== undefined && joined.later.size >= Math.max(1, joined.first.size);
 }
 
-/**
- * Marks the pods that take part, at first and when one more is bound to the node. Returns why
- * others may not: those are left alone, and so is every volume that they use.
- */
-export function join(
-  episode: Episode,
-  candidates: readonly PodView[],
-  wanted: Wanted,
-): ReadonlyMap<string, Hold> {
+export interface Joined {
+  /** Why others may not take part: those are left alone, and so is every volume that they use. */
+  readonly held: ReadonlyMap<string, Hold>;
+  /** They take part and are not marked yet. */
+  readonly joining: readonly PodView[];
+}
+
+/** Marks the pods that take part, at first and when one more is bound to the node. */
+export function join(episode: Episode, candidates: readonly PodView[], wanted: Wanted): Joined {
   const { situation, record, heartbeat, members } = episode;
   const { state, nodeName } = situation;
   const all = partakers(episode, candidates);
@@ -76,7 +76,7 @@ export function join(
     const phase = record.phase === 'Intent' ? 'Intent' : 'Fenced';
     const pods = [...new Set([...(record.pods ?? []), ...joining.map(({ uid }) => uid)])];
     updateRecord(episode, { volumes: [...volumes.values()], pods, phase }, wanted);
-    return held;
+    return { held, joining };
   }
   for (const pod of joining) {
     const target = { namespace: pod.namespace, name: pod.name, uid: pod.uid };
@@ -85,5 +85,5 @@ export function join(
     const fields = { node: nodeName, pod: target, heartbeat, intent };
     wanted.actions.push(action('MarkPod', `${record.epoch}/${pod.uid}`, fields));
   }
-  return held;
+  return { held, joining };
 }

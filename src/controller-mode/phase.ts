@@ -7,7 +7,7 @@ import { attachmentOf, isConfirmed, podsOn, usersOf } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
 /** Step 6. Writes into the record how far the episode has come, for whoever leads next. */
-export function settlePhase(episode: Episode, wanted: Wanted): void {
+export function settlePhase(episode: Episode, joining: readonly PodView[], wanted: Wanted): void {
   const { situation, record, members } = episode;
   const { state, nodeName } = situation;
   const attachments = record.volumes.map((volume) => ({
@@ -22,7 +22,8 @@ export function settlePhase(episode: Episode, wanted: Wanted): void {
     else if (isOfStorage(record)) settleInOrder(episode, wanted);
     return;
   }
-  if (record.phase !== 'Fenced') return;
+  // Who joins an episode that has moved opens it again, even if no attachment shows it (join.ts).
+  if (record.phase !== 'Fenced' || joining.length > 0) return;
   const untouched = attachments.filter(({ volume }) => isUntouched(episode, volume));
   const left = attachments.filter(({ attachment }) => attachment !== undefined);
   const unfinished = members.filter(

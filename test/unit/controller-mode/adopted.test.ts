@@ -33,3 +33,28 @@ describe('an adopted episode of which nothing is held when its node is back', ()
     expect(update?.record).toMatchObject({ phase: 'Released', reason: 'withdrawn' });
   });
 });
+
+describe('a pod on a fenced node whose attachment is gone already', () => {
+  function alone(phase: 'Fenced' | 'Moved'): World {
+    const world = World.healthy();
+    world.volume('web-0');
+    world.pod('web-0', 'n1', ['web-0']);
+    world.lose('n1');
+    world.taint('n1');
+    world.record('n1', ['web-0'], { phase, reason: 'adopted' });
+    return world.pass(1);
+  }
+
+  it('opens the episode again, which does not end before the pod is marked', () => {
+    expect(alone('Moved').steps()).toEqual(['UpdateRecord Fenced']);
+    expect(alone('Fenced').steps()).toEqual(['MarkPod default/web-0']);
+  });
+
+  it('waits from then on for a fence that nobody can confirm, and is told so', () => {
+    const world = alone('Fenced');
+    world.mark('web-0');
+    world.pass(10_000);
+    expect(world.steps()).toEqual([]);
+    expect(world.words('FailoverWaiting', 'web-0')).toEqual(['fence-unconfirmed']);
+  });
+});
