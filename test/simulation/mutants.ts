@@ -3,10 +3,10 @@
  * does not typecheck, or dies of itself, counts as not caught; nor does what a checker says of a
  * seed that fails without the mistake, too.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { MutatedTree, mutantsFolder } from '../mutation/mutated-tree.ts';
+import { MutatedTree } from '../mutation/mutated-tree.ts';
 import { typeErrorsOf } from '../mutation/type-errors.ts';
 import { type Mutant, mutants } from './mutant-list.ts';
 import { runSeed } from './run.ts';
@@ -51,9 +51,7 @@ export async function catchMutants(options: {
     }
   };
   const places = Array.from({ length: availableParallelism() }, (_, index) => `hunter-${index}`);
-  await Promise.all(places.map(huntAt)).finally(() =>
-    rmSync(compiled, { recursive: true, force: true }),
-  );
+  await Promise.all(places.map(huntAt));
   const survivors = hunts.filter(({ caught }) => caught === undefined);
   console.log(`${hunts.length - survivors.length} passed, ${survivors.length} failed`);
   return survivors.length;
@@ -67,13 +65,10 @@ function sentenceOf({ mutant, caught, trouble }: Hunt): string {
 /** What the simulation is made of, beside the product. */
 const simulationParts = ['test/simulation', 'test/model', 'test/default-policy.ts'];
 
-/** One mutant after the other stands in the same place, and nearly all of its files are the same. */
-const compiled = join(mutantsFolder, `compiled-${process.pid}`);
-
 /** The seed that caught it last time is asked first; if that one is blind now, all of them. */
 async function hunt(mutant: Mutant, place: string): Promise<Hunt> {
   using tree = new MutatedTree(mutant, simulationParts, place);
-  const thread = new SeedThread({ folder: tree.folder, compiled });
+  const thread = new SeedThread({ folder: tree.folder });
   try {
     const known = recordedSeed(mutant.name);
     const again = known === undefined ? undefined : await huntFrom([known], mutant, thread);
