@@ -4,28 +4,9 @@ import type { FaultTable } from './faults.ts';
 import { conditionOf, type Health, healthOf, healthy, type Lie, saidOf } from './health.ts';
 import type { Code } from './reply.ts';
 import { CsiError, optional, required } from './reply.ts';
+import { controllerCapabilityNumbers } from './service-capabilities.ts';
 import type { Handler, Handlers } from './services.ts';
 import { capabilityAnswer } from './services.ts';
-
-/** ControllerServiceCapability.RPC.Type. */
-export const controllerCapabilityNumbers: Readonly<Record<string, number>> = {
-  CREATE_DELETE_VOLUME: 1,
-  PUBLISH_UNPUBLISH_VOLUME: 2,
-  LIST_VOLUMES: 3,
-  LIST_VOLUMES_PUBLISHED_NODES: 10,
-  VOLUME_CONDITION: 11,
-  GET_VOLUME: 12,
-  GET_VOLUME_HEALTH: 16,
-  LIST_VOLUME_HEALTH: 17,
-};
-
-export const defaultControllerCapabilities: readonly string[] = [
-  'CREATE_DELETE_VOLUME',
-  'PUBLISH_UNPUBLISH_VOLUME',
-  'LIST_VOLUMES',
-  'LIST_VOLUMES_PUBLISHED_NODES',
-  'GET_VOLUME',
-];
 
 export interface ControllerOptions {
   readonly admin: ArrayAdmin;

@@ -6,7 +6,7 @@ import { callLocal } from '../machine/local-http.ts';
 import type { FaultTable } from './faults.ts';
 import { healthHandlers } from './node-health.ts';
 import { NodePath } from './node-path.ts';
-import { nodeCapabilityNumbers } from './node-service.ts';
+import { nodeCapabilityNumbers } from './service-capabilities.ts';
 import { CsiError, required } from './reply.ts';
 import type { Handlers } from './services.ts';
 import { capabilityAnswer } from './services.ts';

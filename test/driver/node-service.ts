@@ -1,37 +1,14 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Device, deviceFile } from './device.ts';
 import type { FaultTable } from './faults.ts';
 import type { MountTable } from './mount-table.ts';
 import { healthHandlers } from './node-health.ts';
 import { NodePath } from './node-path.ts';
 import { CsiError, required } from './reply.ts';
+import { nodeCapabilityNumbers } from './service-capabilities.ts';
 import type { Handlers } from './services.ts';
 import { capabilityAnswer } from './services.ts';
-
-/** NodeServiceCapability.RPC.Type. */
-export const nodeCapabilityNumbers: Readonly<Record<string, number>> = {
-  STAGE_UNSTAGE_VOLUME: 1,
-  GET_VOLUME_STATS: 2,
-  VOLUME_CONDITION: 4,
-  GET_VOLUME_HEALTH: 7,
-  GET_STORAGE_HEALTH: 8,
-};
-
-export const defaultNodeCapabilities: readonly string[] = [
-  'STAGE_UNSTAGE_VOLUME',
-  'GET_VOLUME_STATS',
-];
-
-/** What NodePublish leaves at the target for the runtime that starts the pod's writer. */
-export interface Device {
-  /** `host:port`. */
-  readonly array: string;
-  /** `<handle>@<nodeId>`. */
-  readonly export: string;
-}
-
-/** The file below a target path that holds a Device. */
-export const deviceFile = 'device.json';
 
 export interface NodeOptions {
   readonly nodeId: string;

@@ -6,13 +6,14 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { ArrayAdmin } from '../array/admin-client.ts';
 import { requireCapability } from './capability.ts';
-import { controllerHandlers, defaultControllerCapabilities } from './controller-service.ts';
+import { controllerHandlers } from './controller-service.ts';
 import type { Faults } from './faults.ts';
 import { FaultTable } from './faults.ts';
 import { MountTable } from './mount-table.ts';
 import { mountingNodeHandlers } from './mounting-node-service.ts';
-import { defaultNodeCapabilities, nodeHandlers } from './node-service.ts';
+import { nodeHandlers } from './node-service.ts';
 import { CsiError, optional, serviceError } from './reply.ts';
+import { defaultControllerCapabilities, defaultNodeCapabilities } from './service-capabilities.ts';
 import type { Handler, Handlers } from './services.ts';
 import { identityHandlers } from './services.ts';
 

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { defaultControllerCapabilities } from '../driver/controller-service.ts';
+import { defaultControllerCapabilities } from '../driver/service-capabilities.ts';
 import { type DialectName, dialects } from '../driver/dialect.ts';
 import { type Told, writeTold } from '../driver/faults.ts';
 import { compileCache } from './compile-cache.ts';

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { type DialectName, dialects } from '../driver/dialect.ts';
-import { defaultNodeCapabilities } from '../driver/node-service.ts';
+import { defaultNodeCapabilities } from '../driver/service-capabilities.ts';
 
 /** The processes that a stand-in machine is made of. */
 export type Part = 'plugin' | 'runtime' | 'kubelet' | 'agent';

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { runWorkload, type WorkloadEvent } from '../array/workload.ts';
-import { type Device, deviceFile } from '../driver/node-service.ts';
+import { type Device, deviceFile } from '../driver/device.ts';
 
 /** What a pod runs: one writer per mount. */
 export interface Container {

@@ -1,8 +1,10 @@
 /** What is said on top of an example: where the bed's array is, and what to do with it. */
 import { relative } from 'node:path';
-import { defaultControllerCapabilities } from '../driver/controller-service.ts';
 import { type DialectName, dialects } from '../driver/dialect.ts';
-import { defaultNodeCapabilities } from '../driver/node-service.ts';
+import {
+  defaultControllerCapabilities,
+  defaultNodeCapabilities,
+} from '../driver/service-capabilities.ts';
 import { exampleFor, type InstalledNames, standaloneName, type Variant } from './example.ts';
 import { arrayAddresses } from './real-bed.ts';
 import { driverFaults } from './real-machine.ts';

@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { encodeBlock } from '../../array/block.ts';
 import { NbdClient } from '../../array/nbd-client.ts';
 import { MountTable } from '../../driver/mount-table.ts';
-import type { Device } from '../../driver/node-service.ts';
+import type { Device } from '../../driver/device.ts';
 import { scene } from './scene.ts';
 
 const twice = [1, 2];

@@ -2,9 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { defaultControllerCapabilities } from '../../driver/controller-service.ts';
+import {
+  defaultControllerCapabilities,
+  defaultNodeCapabilities,
+} from '../../driver/service-capabilities.ts';
 import { type DialectName, dialects } from '../../driver/dialect.ts';
-import { defaultNodeCapabilities } from '../../driver/node-service.ts';
 import type { DriverOptions } from '../../driver/start-driver.ts';
 import { scene } from './scene.ts';
 
