@@ -67,6 +67,8 @@ const longOnMachines = [
 
 /** Other ones for each change of the code, as many as three minutes are good for (docs/proof.md). */
 const freshSeeds = ['--fresh-only', '--covered', '0', '--seconds', '180', '--from', 'code'];
+/** Two would look at twice as many, and cost twice as much. */
+const oneWorker = ['--workers', '1'];
 
 const early: readonly Plan[] = ['check', 'all'];
 const late: readonly Plan[] = ['all'];
@@ -104,9 +106,9 @@ export const stages: readonly Stage[] = [
   },
   {
     name: 'fresh seeds of the simulation',
-    track: 'work',
+    track: 'seeds',
     plans: late,
-    run: { command: ['node', 'test/simulation/simulate.ts', ...freshSeeds] },
+    run: { command: ['node', 'test/simulation/simulate.ts', ...freshSeeds, ...oneWorker] },
   },
   {
     name: 'the stories of the simulation',
@@ -217,6 +219,7 @@ export const stages: readonly Stage[] = [
   {
     name: 'a hundred pods',
     track: 'measured',
+    alone: true,
     plans: [...late, 'e2e'],
     run: { tests: narrow },
     cluster: true,
@@ -224,6 +227,7 @@ export const stages: readonly Stage[] = [
   {
     name: 'measured on real machines',
     track: 'measured',
+    alone: true,
     plans: ['real'],
     run: { tests: measuredOnMachines },
     machines: true,

@@ -7,6 +7,7 @@ import { type Planned, type Progress, startable } from '../tracks.ts';
 const build: Planned = { name: 'build', track: 'build' };
 const compute: Planned = { name: 'compute', track: 'work' };
 const more: Planned = { name: 'more', track: 'work' };
+const hunt: Planned = { name: 'hunt', track: 'seeds' };
 const wait: Planned = { name: 'wait', track: 'model' };
 const use: Planned = { name: 'use', track: 'real', after: ['build'] };
 const measure: Planned = { name: 'measure', track: 'measured' };
@@ -36,12 +37,23 @@ describe('the stages that may begin', () => {
     expect(startable([use], progress)).toEqual([use]);
   });
 
-  it('are measured alone, one by one, when all others have ended', () => {
+  it('are measured one by one, when all that is not patient has ended', () => {
     expect(names([build, compute, more, wait], [use])).toEqual([]);
     expect(names([build, compute, more, use], [wait])).toEqual([]);
     expect(names([build, compute, more, wait, use])).toEqual(['measure']);
     expect(names([build, compute, more, wait, use], [measure])).toEqual([]);
     expect(names([build, compute, more, wait, use, measure])).toEqual(['sum']);
+  });
+
+  it('are measured beside what is patient', () => {
+    const planned = [hunt, wait, measure];
+    const running = new Set(['hunt']);
+    expect(startable(planned, { running, ended: new Set() })).toEqual([wait]);
+    expect(startable(planned, { running, ended: new Set(['wait']) })).toEqual([measure]);
+    const alone = { ...measure, alone: true } as const;
+    const ended = new Set(['wait']);
+    expect(startable([hunt, wait, alone], { running, ended })).toEqual([]);
+    expect(startable([hunt, wait, alone], { running, ended: ended.add('hunt') })).toEqual([alone]);
   });
 });
 
