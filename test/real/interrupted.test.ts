@@ -18,6 +18,13 @@ const pod = { namespace: web.namespace, pod: 'web-0' };
 const taint = fencedTaint(driverName);
 /** After which PodGC deletes the pods of a node that is not there. */
 const podGcQuarantineMs = 40_000;
+/**
+ * Attach/detach looks once a minute whether its volumes are attached. If it finds a fenced one, whose
+ * pod is still there, it attaches that anew, to the dead machine. Whose attachment goes meanwhile is
+ * waited for that long (csi_attacher.go, waitForVolumeAttachmentWithLister), and nothing else is
+ * done about the volume.
+ */
+const attachingAnewMs = 120_000;
 
 describe('a failover that something comes between', () => {
   let stage: RealStage;
@@ -153,14 +160,14 @@ describe('a failover that something comes between', () => {
     await server.kill();
     await server.start();
     for (const plan of [web, mysql]) {
-      await stage.moves(plan, from, 90_000);
+      await stage.moves(plan, from, 90_000 + attachingAnewMs);
       const about = { kind: 'PersistentVolumeClaim', name: claimName(plan), since: mark.at };
       await stage.event({ ...about, reason: 'FailoverCompleted' });
     }
     await stage.bed.machine(from).boot();
     await stage.released(120_000);
     expect(stage.episodesSince(mark)).toBe(1);
-  }, 300_000);
+  }, 450_000);
 
   it('after all that file systems and journals are whole', async () => {
     for (const plan of [web, mysql]) expect(await stage.damage(plan)).toEqual([]);
