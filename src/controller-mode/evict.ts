@@ -5,6 +5,7 @@ import { type Episode, type Member, hasOwnTaint, isUntouched } from './episode.t
 import { hasOtherDrivers, takenByOthers, unannounced, unheld } from './foreign-volume.ts';
 import { type Hold, hold } from './hold.ts';
 import { podWaits } from './notices.ts';
+import { tellRefusal } from './tell-refusal.ts';
 import { type State, memoryOf } from './state.ts';
 import { isUnsafe } from './unsafe.ts';
 import { isListed } from './verify-revoked.ts';
@@ -77,13 +78,8 @@ function wantEviction(episode: Episode, { pod, intent }: Member, wanted: Wanted)
   const target = { namespace: pod.namespace, name: pod.name, uid: pod.uid };
   const holds = holdsUnder(state, pod, intent.volumes);
   const fields = { node: nodeName, pod: target, heartbeat, epoch: record.epoch, holds };
-  const eviction = action('Evict', pod.uid, fields);
-  wanted.actions.push(eviction);
-  const trouble = state.refusals.get(pod.uid);
-  if (trouble !== undefined && trouble.kind !== 'Done') {
-    const detail = `the API answered ${trouble.code}: ${trouble.detail}`;
-    wanted.notices.push(podWaits(episode, pod, hold('eviction-refused', detail)));
-  }
+  wanted.actions.push(action('Evict', pod.uid, fields));
+  tellRefusal(episode, pod, 'eviction', wanted);
 }
 
 /** Read again before the pod goes. Where nothing is attached, there is nothing to read. */

@@ -3,8 +3,8 @@ import type { FencedVolume } from '../shared/record.ts';
 import { action } from './actions.ts';
 import { candidatesFor } from './confirm.ts';
 import { type Episode, hasOwnTaint, isOfStorage } from './episode.ts';
-import { type Hold, hold } from './hold.ts';
-import { podWaits } from './notices.ts';
+import type { Hold } from './hold.ts';
+import { tellRefusal } from './tell-refusal.ts';
 import type { State } from './state.ts';
 import { isFinished, ourVolumes } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
@@ -43,7 +43,7 @@ export function endInOrder(
           .filter((handle) => verdict.handles?.has(handle)),
       }),
     );
-    tellRefusal(episode, pod, wanted);
+    tellRefusal(episode, pod, 'eviction', wanted);
   }
 }
 
@@ -56,13 +56,6 @@ function isReplacedAtOnce(state: State, pod: PodView): boolean {
   const { owner } = pod;
   if (owner === undefined || owner.kind === 'StatefulSet') return false;
   return ourVolumes(state, pod).every(({ pv }) => state.pvs.get(pv)?.shared === true);
-}
-
-function tellRefusal(episode: Episode, pod: PodView, wanted: Wanted): void {
-  const trouble = episode.situation.state.refusals.get(pod.uid);
-  if (trouble === undefined || trouble.kind === 'Done') return;
-  const detail = `the API answered ${trouble.code}: ${trouble.detail}`;
-  wanted.notices.push(podWaits(episode, pod, hold('eviction-refused', detail)));
 }
 
 function concernedIn({ situation, verdict }: Episode): ReadonlySet<string> {

@@ -7,6 +7,7 @@ import { hasLostVolume, isHalfMoved } from './half-moved.ts';
 import { type Hold, hold } from './hold.ts';
 import { podHeld } from './notices.ts';
 import { updateRecord } from './phase.ts';
+import { tellRefusal } from './tell-refusal.ts';
 import { isFailed } from './verdict.ts';
 import { groupOf } from './state.ts';
 import { isFinished, ourVolumes, podsOn, takenFrom } from './volumes.ts';
@@ -84,6 +85,7 @@ export function join(episode: Episode, candidates: readonly PodView[], wanted: W
     const intent = { epoch: record.epoch, node: nodeName, uid: pod.uid, volumes: own };
     const fields = { node: nodeName, pod: target, heartbeat, intent };
     wanted.actions.push(action('MarkPod', `${record.epoch}/${pod.uid}`, fields));
+    tellRefusal(episode, pod, 'mark', wanted);
   }
   return { held, joining };
 }

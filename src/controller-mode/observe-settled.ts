@@ -4,6 +4,7 @@ import { fencedTaint, outOfServiceTaint } from '../shared/names.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { Action, ActionOf } from './actions.ts';
 import { type NodeMemory, type State, groupOf, memoryOf } from './state.ts';
+import type { PodChange } from './refusal.ts';
 import { observeConfirmation } from './storage-view.ts';
 import { observeAnswerAgain } from './trouble.ts';
 import { stillPublished } from './verify-revoked.ts';
@@ -15,8 +16,8 @@ export function observeSettled(
   outcome: Outcome,
   now: Instant,
 ): void {
-  if (settled.kind === 'Evict' || settled.kind === 'EndPod') {
-    observeEviction(state, settled, outcome);
+  if (settled.kind === 'Evict' || settled.kind === 'EndPod' || settled.kind === 'MarkPod') {
+    observePodChange(state, settled, outcome);
   }
   if (settled.kind === 'ConfirmHealth') {
     const isBack = observeConfirmation(state, settled.handle, outcome, now);
@@ -77,12 +78,8 @@ function observeMark(state: State, { node, pod: target, intent }: ActionOf<'Mark
 }
 
 /** Kept only as long as the pod is there, so that nothing piles up. */
-function observeEviction(
-  state: State,
-  { pod }: ActionOf<'Evict' | 'EndPod'>,
-  outcome: Outcome,
-): void {
+function observePodChange(state: State, { kind, pod }: PodChange, outcome: Outcome): void {
   const isThere = state.pods.get(keyOf(pod))?.uid === pod.uid;
-  if (isThere && outcome.kind !== 'Done') state.refusals.set(pod.uid, outcome);
+  if (isThere && outcome.kind !== 'Done') state.refusals.set(pod.uid, { kind, outcome });
   else state.refusals.delete(pod.uid);
 }

@@ -10,7 +10,6 @@ import type {
   SwitchView,
 } from '../shared/model.ts';
 import { heartbeatLease, leaderLease } from '../shared/names.ts';
-import type { Outcome } from '../shared/outcome.ts';
 import type { NodeReport } from '../shared/record.ts';
 import {
   type Condition,
@@ -22,6 +21,7 @@ import {
 import { type DriverCapabilities, type SourceName, sourceNames } from './facts.ts';
 import type { PodVolumes } from './pod-volumes.ts';
 import type { Policy } from './policy.ts';
+import type { Refusal } from './refusal.ts';
 import type { SeenLease } from './seen-lease.ts';
 
 /** How far one watched collection can be believed. */
@@ -115,8 +115,8 @@ export interface State {
   readonly memory: Map<string, NodeMemory>;
   /** By pod uid, since when we see that it is being deleted. */
   readonly deletingSince: Map<string, Instant>;
-  /** By pod uid how its last eviction failed, for what people are told. */
-  readonly refusals: Map<string, Outcome>;
+  /** By pod uid how our last change to it failed, for what people are told. */
+  readonly refusals: Map<string, Refusal>;
   /** When we last saw anybody renew a heartbeat, or the leader its own Lease. */
   renewalSeenAt: Instant | undefined;
   /** When somebody last came back, and we looked how many were silent. */

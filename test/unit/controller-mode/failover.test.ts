@@ -52,6 +52,24 @@ describe('the steps before the fence', () => {
     expect(world.steps()).toEqual([setTaint]);
   });
 
+  it('wait for a mark that the API refuses, and people are told', () => {
+    const world = recorded();
+    const [wanted] = world.wanted('MarkPod');
+    if (wanted === undefined) throw new Error('no mark');
+    const answer = (kind: 'Failed' | 'Unknown', code: string) => {
+      world.settle(wanted, { kind, code, detail: 'no' });
+      return world.words('FailoverWaiting', 'web-0');
+    };
+    expect(answer('Failed', 'HTTP_403')).toEqual(['mark-refused']);
+    expect(answer('Unknown', 'HTTP_500')).toEqual(['mark-refused']);
+    for (const code of ['HTTP_404', 'HTTP_409', 'OTHER_EPOCH', 'OTHER_PHASE']) {
+      expect(answer('Failed', code)).toEqual([]);
+    }
+    answer('Failed', 'HTTP_403');
+    world.settle(wanted);
+    expect(world.words('FailoverWaiting', 'web-0')).toEqual([]);
+  });
+
   it('count no mark of another episode, of another pod or of another node', () => {
     const world = recorded();
     world.taint('n1');
