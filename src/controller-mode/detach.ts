@@ -3,6 +3,7 @@ import { keyOf, uniqueVolumeName } from '../shared/model.ts';
 import { outOfServiceTaint, outOfServiceValue } from '../shared/names.ts';
 import type { FencedVolume } from '../shared/record.ts';
 import { type Action, action } from './actions.ts';
+import { attemptUntil } from './attach-attempt.ts';
 import { type Episode, type Member, hasOutOfService, isSent } from './episode.ts';
 import {
   clearOutOfService,
@@ -24,8 +25,9 @@ import type { Wanted } from './wanted.ts';
 /**
  * Step 5. Lets attach/detach forget the old attachment, then drops the hold. Fast: with the
  * out-of-service taint attach/detach looks every 100 ms; the hold goes when node status does not
- * name the volume any more. Slow: the hold goes at once and attach/detach notices within its 60 s
- * sync. `evicting`: a pod is still about to be evicted. The taint does not wait for that one:
+ * name the volume any more, and attach/detach cannot be about to attach it again
+ * (attach-attempt.ts). Slow: the hold goes at once and attach/detach notices within its 60 s sync.
+ * `evicting`: a pod is still about to be evicted. The taint does not wait for that one:
  * attach/detach makes two requests a volume and has 20 a second (--kube-api-qps of controller
  * manager), so of many volumes it has to begin with the first. Once set it stands until the
  * stragglers are through, and where they are too many it is set again after a rest, if that helps.
@@ -49,11 +51,25 @@ export function detach(episode: Episode, evicting: boolean, wanted: Wanted): voi
   // The hold is the only trace of the fence until the record says Fenced.
   if (record.phase === 'Intent') return;
   const dropped = pace === 'slow' ? free : free.filter((entry) => !counted.includes(entry));
-  for (const { attachment } of dropped) dropHold(episode, attachment, wanted);
+  dropHolds(episode, dropped, wanted);
+}
+
+/** As soon as attach/detach cannot be about to attach the volume there again. */
+function dropHolds(episode: Episode, entries: readonly Free[], wanted: Wanted): void {
+  for (const { volume, attachment } of entries) {
+    const until = attemptUntil(episode, volume);
+    if (until === undefined) dropHold(episode, attachment, wanted);
+    else wanted.wakeAt.push(until);
+  }
+}
+
+interface Free {
+  readonly volume: FencedVolume;
+  readonly attachment: AttachmentView;
 }
 
 /** Volumes that are confirmed to be taken away and that no unfinished pod of the node uses. */
-function unused(episode: Episode): { volume: FencedVolume; attachment: AttachmentView }[] {
+function unused(episode: Episode): Free[] {
   const { state, nodeName } = episode.situation;
   return episode.record.volumes.flatMap((volume) => {
     const attachment = attachmentOf(state, nodeName, volume.pv);

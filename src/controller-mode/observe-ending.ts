@@ -3,6 +3,7 @@ import { isBad } from '../shared/health.ts';
 import type { PodView } from '../shared/model.ts';
 import { intentAnnotation } from '../shared/names.ts';
 import { decodePodIntent } from '../shared/record.ts';
+import { observeLeft } from './attach-attempt.ts';
 import { type NodeMemory, type State, memoryOf } from './state.ts';
 import { troubleWith } from './trouble.ts';
 import { isFinished } from './volumes.ts';
@@ -23,7 +24,10 @@ export function observeEnding(
   const same = before?.uid === after?.uid ? after : undefined;
   if (before !== undefined) {
     const ends = !isFinished(before) && (same === undefined || isFinished(same));
-    if (ends) leave(state, before, now);
+    if (ends) {
+      observeLeft(state, before, now);
+      leave(state, before, now);
+    }
     if (same === undefined) state.deletingSince.delete(before.uid);
   }
   if (after?.deleting === true && !state.deletingSince.has(after.uid)) {

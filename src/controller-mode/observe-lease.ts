@@ -164,6 +164,8 @@ function observeRecord(memory: NodeMemory, record: FenceRecord | undefined, now:
     memory.unrevoked.clear();
     memory.joined.clear();
     memory.unmountDueAt.clear();
+    memory.leftAt.clear();
+    memory.letGo.clear();
   }
   memory.recordPhase = phase;
   memory.recordSize = record?.volumes.length ?? 0;

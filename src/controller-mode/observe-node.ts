@@ -1,5 +1,6 @@
 import type { Instant } from '../shared/clock.ts';
 import type { NodeView } from '../shared/model.ts';
+import { observeLetGo } from './attach-attempt.ts';
 import { ownOutOfService } from './out-of-service.ts';
 import { type State, memoryOf } from './state.ts';
 
@@ -12,6 +13,7 @@ export function observeNode(
 ): void {
   rememberOutOfService(state, before, after, now);
   rememberReadiness(state, before, after, now);
+  observeLetGo(state, before, after);
 }
 
 function rememberReadiness(

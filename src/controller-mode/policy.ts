@@ -43,6 +43,11 @@ export const outOfServiceLingerMs = 30_000;
 export const outOfServiceCapMs = 5_000;
 /** After that it is away for so long before it may be set again. */
 export const outOfServiceRestMs = 2_000;
+/**
+ * An attempt of attach/detach to attach looks after half a second first, and fails on what is being
+ * deleted (pkg/volume/csi/csi_attacher.go, initBackoff); the rest is for what its watch lags.
+ */
+export const attachAttemptMs = 2_000;
 /** A driver that has not answered for so long makes its node unavailable. */
 export const driverDownAfterMs = 60_000;
 /** Sources other than Leases show life by bookmarks, about one a minute. */

@@ -60,6 +60,9 @@ export interface NodeMemory {
   most: Trouble | undefined;
   /** By PV that pods of an episode have left in trouble: when it should be off the node. */
   readonly unmountDueAt: Map<string, Instant>;
+  /** By unique volume name when the last pod left it, and what attach/detach let go of since. */
+  readonly leftAt: Map<string, Instant>;
+  readonly letGo: Set<string>;
   /** Our out-of-service taint: since when we see it, and since when it is gone again. */
   outOfServiceSeenAt: Instant | undefined;
   outOfServiceGoneAt: Instant | undefined;
@@ -224,6 +227,8 @@ export function memoryOf(state: State, node: string): NodeMemory {
       storage: undefined,
       most: undefined,
       unmountDueAt: new Map(),
+      leftAt: new Map(),
+      letGo: new Set(),
       outOfServiceSeenAt: undefined,
       outOfServiceGoneAt: undefined,
       outOfServiceSetAt: undefined,

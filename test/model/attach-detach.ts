@@ -5,10 +5,10 @@
  */
 import { createHash } from 'node:crypto';
 import { outOfServiceTaint } from '../../src/shared/names.ts';
-import { conditionStatus, isDeleting, isFinished } from './conditions.ts';
+import { conditionStatus, isDeleting, isPodTerminated } from './conditions.ts';
 import { type CsiVolume, csiVolumeOfPv, csiVolumesOf } from './csi-volumes.ts';
 import { recordEvent } from './event-recorder.ts';
-import type { Node, Pod } from './objects.ts';
+import type { Node, Pod, VolumeAttachment } from './objects.ts';
 import { Gate, type StepContext } from './step.ts';
 
 export interface AttachDetachSettings {
@@ -33,6 +33,8 @@ export const attachDetachDefaults: AttachDetachSettings = {
 const managedAnnotation = 'volumes.kubernetes.io/controller-managed-attach-detach';
 const firstBackoffMs = 500;
 const longestBackoffMs = 122_000;
+/** An attach looks at its object after so long first (csi_attacher.go, initBackoff). */
+const firstLookMs = 500;
 
 interface Attachment {
   readonly volume: CsiVolume;
@@ -118,15 +120,6 @@ export function attachmentName(handle: string, driver: string, node: string): st
 }
 
 const names = new Map<string, string>();
-
-/** pkg/volume/util IsPodTerminated: finished, or being deleted with no container running. */
-export function isPodTerminated(pod: Pod): boolean {
-  if (isFinished(pod)) return true;
-  if (!isDeleting(pod)) return false;
-  return (pod.status?.containerStatuses ?? []).every(
-    ({ state }) => state?.terminated !== undefined || state?.waiting !== undefined,
-  );
-}
 
 /** After a restart: what node status lists is attached, what only has an object is uncertain. */
 function populate({ store, memory }: Loop): void {
@@ -279,7 +272,7 @@ function attachedElsewhere(loop: Loop, { volume, pod }: Desired): boolean {
 function startAttach(loop: Loop, { volume, node }: Desired): void {
   const operation = startOperation(loop, 'attach', volume, node);
   // 409 AlreadyExists is no error: the answer depends on what that object says.
-  loop.store.create('volumeattachments', {
+  const made = loop.store.create('volumeattachments', {
     metadata: { name: nameOf(operation) },
     spec: {
       attacher: volume.driver,
@@ -287,6 +280,13 @@ function startAttach(loop: Loop, { volume, node }: Desired): void {
       source: { persistentVolumeName: volume.pv },
     },
   });
+  if (!made.ok && made.status !== 409) failAttach(loop, operation);
+}
+
+/** What is uncertain is tried again, and does not stand in node status. */
+function failAttach(loop: Loop, operation: Operation): void {
+  mark(loop.memory, operation.volume, operation.node, false);
+  backOff(loop, operation);
 }
 
 function startOperation(
@@ -325,17 +325,26 @@ function progress(loop: Loop, operation: Operation): void {
     }
     return;
   }
-  const failed =
-    attachment === undefined ||
-    isDeleting(attachment) ||
-    (attachment.status?.attached !== true && attachment.status?.attachError !== undefined);
-  if (failed || late) {
-    mark(memory, volume, node, false);
-    backOff(loop, operation);
-  } else if (attachment.status?.attached === true) {
+  if (late || hasFailed(loop, operation, attachment)) {
+    failAttach(loop, operation);
+  } else if (attachment?.status?.attached === true) {
     mark(memory, volume, node, true);
     memory.operations.delete(operationKey(volume, node));
   }
+}
+
+/**
+ * One that is being deleted ends the attempt when it is looked at. One that is not there does not:
+ * it may have been made a moment ago; so if it goes in between, the attempt lasts its whole time.
+ */
+function hasFailed(
+  { now }: Loop,
+  { startedAt }: Operation,
+  attachment: VolumeAttachment | undefined,
+): boolean {
+  if (attachment === undefined) return false;
+  if (isDeleting(attachment)) return now >= startedAt + firstLookMs;
+  return attachment.status?.attached !== true && attachment.status?.attachError !== undefined;
 }
 
 function backOff({ now }: Loop, operation: Operation): void {
@@ -374,11 +383,12 @@ function verifyAttached({ store, now, settings, memory }: Loop): void {
   }
 }
 
-function setWakeUp({ settings, memory }: Loop): void {
+function setWakeUp({ now, settings, memory }: Loop): void {
   const { gate } = memory;
   gate.wakeAt((memory.lastSyncAt ?? 0) + settings.verifySyncMs + 1);
   for (const { startedAt, retryAt } of memory.operations.values()) {
-    gate.wakeAt(retryAt ?? startedAt + settings.operationTimeoutMs);
+    const looksAt = startedAt + firstLookMs;
+    gate.wakeAt(retryAt ?? (now < looksAt ? looksAt : startedAt + settings.operationTimeoutMs));
   }
   for (const { detachRequestedAt } of memory.attachments.values()) {
     if (detachRequestedAt === undefined) continue;

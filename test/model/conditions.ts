@@ -27,3 +27,12 @@ export function isDeleting(object: {
 }): boolean {
   return object.metadata.deletionTimestamp !== undefined;
 }
+
+/** pkg/volume/util IsPodTerminated: finished, or being deleted with no container running. */
+export function isPodTerminated(pod: Pod): boolean {
+  if (isFinished(pod)) return true;
+  if (!isDeleting(pod)) return false;
+  return (pod.status?.containerStatuses ?? []).every(
+    ({ state }) => state?.terminated !== undefined || state?.waiting !== undefined,
+  );
+}

@@ -268,7 +268,7 @@ describe('the out-of-service taint', () => {
     const world = evicted();
     const node = world.state.nodes.get('n1');
     if (node !== undefined) world.remove(node);
-    expect(world.steps()).toEqual([dropHold]);
+    expect(world.pass(2_000).steps()).toEqual([dropHold]);
   });
 
   it('of another instance does for us what ours would do', () => {

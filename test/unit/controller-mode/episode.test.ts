@@ -364,7 +364,7 @@ describe('a node that is deleted', () => {
     expect(gone('held', 'Fenced').steps()).toEqual([evict]);
     const world = gone('held', 'Fenced');
     world.remove(world.findPod('web-0'));
-    expect(world.steps()).toEqual(['DropHold va-web-0-n1']);
+    expect(world.pass(2_000).steps()).toEqual(['DropHold va-web-0-n1']);
   });
 
   it('is tainted before anything else when it appears again', () => {

@@ -274,7 +274,7 @@ describe('the end of a hold', () => {
   ])('when %s', (_, change, expected) => {
     const world = fenced('held', 'Fenced');
     change(world);
-    expect(world.steps().includes(dropHold)).toBe(expected);
+    expect(world.pass(2_000).steps().includes(dropHold)).toBe(expected);
   });
 
   function another(world: World, node: string): void {

@@ -227,6 +227,32 @@ describe('the hold', () => {
     expect(cluster.now - start).toBeLessThanOrEqual(2 * second);
   });
 
+  it('blocks the volume for two minutes if it goes in the middle of another attach there', () => {
+    const cluster = clusterWithDeadNode();
+    cluster.taint('a', 'test.example/keep-away');
+    const name = hold(cluster);
+    const attached = () => cluster.store.find('nodes', 'a')?.status?.volumesAttached ?? [];
+    cluster.run(61 * second, () => attached().length === 0);
+    expect(attached()).toEqual([]);
+    cluster.run(100);
+    cluster.forceDelete('web-0');
+    cluster.store.patch('volumeattachments', { name }, { metadata: { finalizers: null } });
+    expect(recovery(cluster, 3 * minute)).toBeGreaterThan(115 * second);
+  });
+
+  it('blocks nothing if it goes when that one has failed, and no pod wants another', () => {
+    const cluster = clusterWithDeadNode();
+    cluster.taint('a', 'test.example/keep-away');
+    const name = hold(cluster);
+    const attached = () => cluster.store.find('nodes', 'a')?.status?.volumesAttached ?? [];
+    cluster.run(61 * second, () => attached().length === 0);
+    cluster.run(100);
+    cluster.forceDelete('web-0');
+    cluster.run(second);
+    cluster.store.patch('volumeattachments', { name }, { metadata: { finalizers: null } });
+    expect(recovery(cluster, minute)).toBeLessThan(3 * second);
+  });
+
   it('is not there without our finalizer: a VolumeAttachment still wanted comes back within 60 s', () => {
     const cluster = clusterWithDeadNode();
     const name = cluster.attachmentOn('a')?.metadata.name ?? '';
