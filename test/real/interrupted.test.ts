@@ -18,13 +18,6 @@ const pod = { namespace: web.namespace, pod: 'web-0' };
 const taint = fencedTaint(driverName);
 /** After which PodGC deletes the pods of a node that is not there. */
 const podGcQuarantineMs = 40_000;
-/**
- * Attach/detach looks once a minute whether its volumes are attached. If it finds a fenced one, whose
- * pod is still there, it attaches that anew, to the dead machine. Whose attachment goes meanwhile is
- * waited for that long (csi_attacher.go, waitForVolumeAttachmentWithLister), and nothing else is
- * done about the volume.
- */
-const attachingAnewMs = 120_000;
 
 describe('a failover that something comes between', () => {
   let stage: RealStage;
@@ -160,7 +153,7 @@ describe('a failover that something comes between', () => {
     await server.kill();
     await server.start();
     for (const plan of [web, mysql]) {
-      await stage.moves(plan, from, 90_000 + attachingAnewMs);
+      await stage.moves(plan, from, 90_000);
       const about = { kind: 'PersistentVolumeClaim', name: claimName(plan), since: mark.at };
       await stage.event({ ...about, reason: 'FailoverCompleted' });
     }
