@@ -59,8 +59,22 @@ export function hasOtherDrivers(state: State, pod: PodView): boolean {
 
 /** The intent of this driver's instance on this very pod; a copy on another one means nothing. */
 export function intentOf(pod: PodView, driver: string): PodIntent | undefined {
-  const intent = decodePodIntent(pod.annotations[intentAnnotation(driver)]);
+  const intent = readIntent(pod, driver);
   return intent?.uid === pod.uid && intent.node === pod.nodeName ? intent : undefined;
+}
+
+/** What was read of each pod last: decisions ask for the same again and again. */
+const lastRead = new WeakMap<PodView, { readonly text: string; readonly intent?: PodIntent }>();
+
+/** What stands on the pod, whosever it is. */
+export function readIntent(pod: PodView, driver: string): PodIntent | undefined {
+  const text = pod.annotations[intentAnnotation(driver)];
+  if (text === undefined) return undefined;
+  const known = lastRead.get(pod);
+  if (known?.text === text) return known.intent;
+  const intent = decodePodIntent(text);
+  lastRead.set(pod, { text, ...(intent && { intent }) });
+  return intent;
 }
 
 function otherDrivers(

@@ -11,18 +11,18 @@ const clearAgainMs = 2_000;
 
 /** The out-of-service taint that this instance set. */
 export function ownOutOfService(node: NodeView, driver: string): Taint | undefined {
-  const value = outOfServiceValue(driver);
-  return node.taints.find((taint) => taint.key === outOfServiceTaint && taint.value === value);
+  return node.taints.find(
+    ({ key, value }) => key === outOfServiceTaint && value === outOfServiceValue(driver),
+  );
 }
 
 /** One that an instance of ours for another driver set: it is as short as our own. */
 export function siblingOutOfService(node: NodeView, driver: string): Taint | undefined {
-  const value = outOfServiceValue(driver);
   return node.taints.find(
-    (taint) =>
-      taint.key === outOfServiceTaint &&
-      taint.value !== value &&
-      taint.value.startsWith(outOfServicePrefix),
+    ({ key, value }) =>
+      key === outOfServiceTaint &&
+      value.startsWith(outOfServicePrefix) &&
+      value !== outOfServiceValue(driver),
   );
 }
 

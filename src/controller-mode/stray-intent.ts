@@ -1,17 +1,17 @@
 import type { PodView } from '../shared/model.ts';
-import { intentAnnotation } from '../shared/names.ts';
-import { type FenceRecord, decodePodIntent } from '../shared/record.ts';
+import type { FenceRecord } from '../shared/record.ts';
 import { action } from './actions.ts';
 import { heartbeatTarget } from './begin.ts';
+import { readIntent } from './foreign-volume.ts';
 import { isHalfMoved } from './half-moved.ts';
 import type { State } from './state.ts';
 import type { Wanted } from './wanted.ts';
 
 /** Pods whose intent for this node must be taken off before the record of its episode goes. */
 export function podsMarkedFor(state: State, nodeName: string): readonly PodView[] {
-  const key = intentAnnotation(state.policy.driver);
+  const { driver } = state.policy;
   return [...state.markedPods.values()].filter(
-    (pod) => decodePodIntent(pod.annotations[key])?.node === nodeName && !isHalfMoved(state, pod),
+    (pod) => readIntent(pod, driver)?.node === nodeName && !isHalfMoved(state, pod),
   );
 }
 
@@ -27,7 +27,7 @@ export function unmarkStrayPods(
   wanted: Wanted,
 ): void {
   for (const pod of state.markedPods.values()) {
-    const intent = decodePodIntent(pod.annotations[intentAnnotation(state.policy.driver)]);
+    const intent = readIntent(pod, state.policy.driver);
     if (intent === undefined) continue;
     const record = records.get(intent.node);
     if (record?.epoch === intent.epoch && record.phase !== 'Released') continue;

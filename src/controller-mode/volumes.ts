@@ -73,8 +73,12 @@ export function attachmentOf(
   nodeName: string,
   pvName: string,
 ): AttachmentView | undefined {
+  const attachments = state.attachmentsByNode.get(nodeName);
+  if (attachments === undefined) return undefined;
+  for (const attachment of attachments.values()) if (attachment.pv === pvName) return attachment;
   const names = namesOf(state, pvName);
-  for (const attachment of state.attachmentsByNode.get(nodeName)?.values() ?? []) {
+  if (names.length === 1) return undefined;
+  for (const attachment of attachments.values()) {
     if (names.includes(attachment.pv)) return attachment;
   }
   return undefined;

@@ -1,6 +1,6 @@
 import type { Instant } from '../shared/clock.ts';
 import type { Decision } from '../shared/mode.ts';
-import { decodeNodeReport, encodeNodeReport } from '../shared/record.ts';
+import { decodeNodeReport, encodeNodeReport, type NodeReport } from '../shared/record.ts';
 import { type Action, inspectMachine, renewHeartbeat, unmountVolume } from './actions.ts';
 import { nextUnmount } from './cleaning.ts';
 import { cleanliness, inspectionExpiresAt, newsOf, reportOf } from './report.ts';
@@ -34,7 +34,7 @@ const nothing: Wish = { action: undefined, wakeAt: undefined };
 function heartbeat(state: NodeState, now: Instant): Wish {
   const report = reportOf(state, now);
   if (report === undefined) return nothing;
-  const text = encodeNodeReport(report);
+  const text = textOf(state, report);
   if (state.stopping && state.heartbeat.acknowledged === text) return nothing;
   const dueAt = renewalDueAt(state, text);
   if (now < dueAt) return { action: undefined, wakeAt: dueAt };
@@ -47,6 +47,24 @@ function heartbeat(state: NodeState, now: Instant): Wish {
     decidedAt: now,
   });
   return { action, wakeAt: undefined };
+}
+
+/** Mostly it says what it said last, which is sooner seen than written. */
+function textOf(state: NodeState, report: NodeReport): string {
+  const { written } = state;
+  if (written !== undefined && isAlike(written.report, report)) return written.text;
+  const text = encodeNodeReport(report);
+  state.written = { report, text };
+  return text;
+}
+
+function isAlike(one: unknown, other: unknown): boolean {
+  if (one === other) return true;
+  if (typeof one !== 'object' || typeof other !== 'object') return false;
+  if (one === null || other === null) return false;
+  const keys = Object.keys(one);
+  if (keys.length !== Object.keys(other).length) return false;
+  return keys.every((key) => isAlike(one[key as keyof object], other[key as keyof object]));
 }
 
 function renewalDueAt(state: NodeState, report: string): Instant {

@@ -1,7 +1,7 @@
 import { standsForAll } from '../shared/adopted.ts';
 import type { Instant } from '../shared/clock.ts';
 import type { Outcome } from '../shared/outcome.ts';
-import { decodeFenceRecord, type FenceRecord } from '../shared/record.ts';
+import { decodeFenceRecord, type FenceRecord, type NodeReport } from '../shared/record.ts';
 import type { Action } from './actions.ts';
 import { type DriverPaths, type LeftOver, leftOversOf } from './clean.ts';
 import {
@@ -54,6 +54,8 @@ export interface NodeState {
   inspections: InspectionHistory;
   readonly cleaning: CleaningHistory;
   stopping: boolean;
+  /** The report that was written last, whether or not it was sent. */
+  written: { readonly report: NodeReport; readonly text: string } | undefined;
 }
 
 export interface KubeletHistory {
@@ -110,6 +112,7 @@ export function createState(settings: NodeSettings, now: Instant): NodeState {
     inspections: { attempts: 0, endedAt: undefined, failure: '' },
     cleaning: createCleaning(),
     stopping: false,
+    written: undefined,
   };
 }
 

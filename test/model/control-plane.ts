@@ -55,6 +55,8 @@ export class ControlPlane {
   readonly #options: ControlPlaneOptions;
   readonly #off: Set<ControllerName>;
   readonly #controllers = new Map<ControllerName, (context: StepContext) => void>();
+  /** Those that are not switched off. */
+  #running: readonly ((context: StepContext) => void)[] = [];
 
   constructor(store: Store, options: ControlPlaneOptions) {
     this.#store = store;
@@ -66,13 +68,14 @@ export class ControlPlane {
   /** Call every 100 ms or less; `now` is monotonic milliseconds. */
   step(now: number): void {
     const context = { store: this.#store, now };
-    for (const [name, step] of this.#controllers) if (!this.#off.has(name)) step(context);
+    for (const step of this.#running) step(context);
   }
 
   /** A controller that is off keeps its memory: it is stopped, not restarted. */
   switch(name: ControllerName, on: boolean): void {
     if (on) this.#off.delete(name);
     else this.#off.add(name);
+    this.#start();
   }
 
   /** All controllers forget what they had in memory: a new leader of kube-controller-manager. */
@@ -81,6 +84,13 @@ export class ControlPlane {
     for (const [name, step] of fresh) {
       if (only.length === 0 || only.includes(name)) this.#controllers.set(name, step);
     }
+    this.#start();
+  }
+
+  #start(): void {
+    this.#running = [...this.#controllers].flatMap(([name, step]) =>
+      this.#off.has(name) ? [] : [step],
+    );
   }
 
   #fresh(): Map<ControllerName, (context: StepContext) => void> {

@@ -32,6 +32,8 @@ function frozenList(value: readonly unknown[], old: unknown): unknown {
 
 function frozenObject(value: object, old: unknown): unknown {
   const before = isObject(old) ? (old as Readonly<Record<string, unknown>>) : undefined;
+  // Most of what is written has not changed, and needs no copy.
+  if (before !== undefined && equal(value, before)) return before;
   const copy: Record<string, unknown> = {};
   let count = 0;
   let same = before !== undefined;

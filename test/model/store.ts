@@ -25,7 +25,6 @@ import { refusalOf } from './preconditions.ts';
 import { type Matcher, matcher, type Selection } from './selection.ts';
 import {
   generatedName,
-  keyOf,
   micros,
   removable,
   seconds,
@@ -35,6 +34,7 @@ import {
   withMain,
   withStatus,
 } from './stored-object.ts';
+import { Table } from './table.ts';
 import { invalidity } from './validation.ts';
 import {
   type DeleteOptions,
@@ -71,7 +71,7 @@ const firstResourceVersion = 1000;
 
 export class Store {
   readonly #wallTime: () => number;
-  readonly #objects = new Map<ResourceName, Map<string, AnyObject>>();
+  readonly #objects = new Map<ResourceName, Table>();
   readonly #logs = new Map<ResourceName, EventLog>();
   readonly #versions = new Map<ResourceName, Version>();
   readonly #snapshots = new Map<ResourceName, readonly AnyObject[]>();
@@ -84,7 +84,7 @@ export class Store {
   constructor(options: StoreOptions) {
     this.#wallTime = options.wallTime;
     for (const resource of kinds.keys()) {
-      this.#objects.set(resource, new Map());
+      this.#objects.set(resource, new Table());
       this.#logs.set(resource, new EventLog(options.keepEvents ?? 20_000));
       this.#versions.set(resource, { newest: 0 });
     }
@@ -114,7 +114,7 @@ export class Store {
 
   /** The object, or undefined: for controllers, where absence is no error. */
   find<R extends ResourceName>(resource: R, name: string, namespace = ''): Objects[R] | undefined {
-    return this.#table(resource).get(keyOf(namespace, name)) as Objects[R] | undefined;
+    return this.#table(resource).get(name, namespace) as Objects[R] | undefined;
   }
 
   /** Whether any object with this uid exists. */
@@ -126,7 +126,7 @@ export class Store {
   all<R extends ResourceName>(resource: R): readonly Objects[R][] {
     let snapshot = this.#snapshots.get(resource);
     if (snapshot === undefined) {
-      snapshot = [...this.#table(resource).values()];
+      snapshot = this.#table(resource).inOrder();
       this.#snapshots.set(resource, snapshot);
     }
     return snapshot as unknown as readonly Objects[R][];
@@ -339,7 +339,7 @@ export class Store {
     old?: AnyObject,
   ): AnyObject {
     const object = this.#stamped(next);
-    this.#table(resource).set(keyOf(next.metadata.namespace, next.metadata.name), object);
+    this.#table(resource).put(object);
     if (type === 'ADDED') this.#resourceOfUid.set(object.metadata.uid, resource);
     this.#record(type, resource, object, old);
     return object;
@@ -347,7 +347,7 @@ export class Store {
 
   #remove(resource: ResourceName, last: AnyObject): AnyObject {
     const object = this.#stamped(last);
-    this.#table(resource).delete(keyOf(last.metadata.namespace, last.metadata.name));
+    this.#table(resource).remove(last);
     this.#resourceOfUid.delete(last.metadata.uid);
     this.#record('DELETED', resource, object, last);
     return object;
@@ -377,7 +377,7 @@ export class Store {
     for (const listener of this.#listeners) listener(event);
   }
 
-  #table(resource: ResourceName): Map<string, AnyObject> {
+  #table(resource: ResourceName): Table {
     const table = this.#objects.get(resource);
     if (table === undefined) throw new Error(`no such resource: ${resource}`);
     return table;

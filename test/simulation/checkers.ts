@@ -239,14 +239,13 @@ export class Checkers {
   }
 
   /** S6: every episode goes on, or people are told what it waits for. */
-  #checkSilence({ plan, heartbeats }: Instance, leader: Replica | undefined): void {
+  #checkSilence({ heartbeats }: Instance, leader: Replica | undefined): void {
     const { now, store } = this.#world;
     for (const [name, leaseName] of heartbeats) {
-      const key = `${plan.name} ${name}`;
       const lease = store.find('leases', leaseName, 'default');
       const text = lease?.metadata.annotations?.[fenceAnnotation] ?? '';
-      const known = this.#records.get(key);
-      if (known?.text !== text) this.#records.set(key, { text, since: now });
+      const known = this.#records.get(leaseName);
+      if (known?.text !== text) this.#records.set(leaseName, { text, since: now });
       else if (text !== '' && leader !== undefined && now - known.since > silentRecordMs) {
         const begunAt = this.#begunAt.get(`${leader.party} ${name}`) ?? Number.NEGATIVE_INFINITY;
         if (now - begunAt < attemptMs) continue;
@@ -262,10 +261,12 @@ export class Checkers {
   #checkOutOfService({ plan, outOfService }: Instance, leader: Replica | undefined): void {
     const { store, now } = this.#world;
     for (const { metadata, spec } of store.all('nodes')) {
-      const key = `${plan.name} ${metadata.name}`;
       const stands = spec?.taints?.some(
         (taint) => taint.key === outOfServiceTaint && taint.value === outOfService,
       );
+      // Nearly always: nobody has one.
+      if (stands !== true && this.#outOfServiceSince.size === 0) continue;
+      const key = `${plan.name} ${metadata.name}`;
       if (stands !== true || leader === undefined) this.#outOfServiceSince.delete(key);
       else if (!this.#outOfServiceSince.has(key)) this.#outOfServiceSince.set(key, now);
       const since = this.#outOfServiceSince.get(key) ?? now;

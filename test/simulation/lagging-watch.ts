@@ -22,7 +22,7 @@ import { driverLabel } from '../../src/shared/names.ts';
 import type { WatchFact } from '../../src/shared/watch-fact.ts';
 import type { AnyObject, ResourceName } from '../model/objects.ts';
 import type { Version } from '../model/store.ts';
-import { sortKey } from '../model/stored-object.ts';
+import { Table } from '../model/table.ts';
 import type { Api } from './api.ts';
 import type { Party } from './network.ts';
 import type { Prng } from './prng.ts';
@@ -107,7 +107,7 @@ export function linkOf({ state, network }: Api, party: Party): Link {
 export class LaggingWatch {
   readonly source: SourceName;
   /** What has arrived so far, as the API server sent it. */
-  readonly delivered = new Map<string, AnyObject>();
+  readonly delivered = new Table();
   readonly #options: WatchOptions;
   readonly #watched: Watched;
   readonly #newest: Version;
@@ -167,6 +167,11 @@ export class LaggingWatch {
     return pending || news ? Math.max(this.#nextAt, this.#stalledUntil) : this.#bookmarkAt;
   }
 
+  /** Until when nothing comes of a step, if nothing happens before and nothing is wrong. */
+  get restsUntil(): number {
+    return this.#cutSince === undefined ? this.nextAt : 0;
+  }
+
   step(now: number, link: Link): void {
     if (now < this.#nextAt || now < this.#stalledUntil) return;
     if (link === 'calm' && this.#isAtRest(now)) return;
@@ -214,7 +219,7 @@ export class LaggingWatch {
     const { resource, project, wants } = this.#watched;
     const items = api.store.all(resource).filter((object) => wants?.(object, driver) ?? true);
     this.delivered.clear();
-    for (const object of items) this.delivered.set(sortKey(object), object);
+    for (const object of items) this.delivered.put(object);
     this.#seen = api.store.resourceVersion;
     this.#synced = true;
     this.#bookmarkAt = now + bookmarkMs;
@@ -259,11 +264,11 @@ export class LaggingWatch {
     const { source } = this;
     if (type === 'DELETED') {
       const { namespace = '', name, uid } = object.metadata;
-      this.delivered.delete(sortKey(object));
+      this.delivered.remove(object);
       post({ kind: 'Removed', source, namespace, name, uid });
       return true;
     }
-    this.delivered.set(sortKey(object), object);
+    this.delivered.put(object);
     post({ kind: 'Upserted', source, object: viewOf(api.views, object, project) });
     return true;
   }

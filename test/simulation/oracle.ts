@@ -109,7 +109,7 @@ export function releaseObjection(replica: Replica, action: Action): string | und
 function attests(replica: Replica, node: Node, record: FenceRecord): boolean {
   if (hasRebooted(node, record)) return true;
   const name = heartbeatLease(replica.options.policy.driver, node.metadata.name);
-  const lease = replica.delivered('heartbeats').get(`default/${name}`);
+  const lease = replica.delivered('heartbeats').get(name, 'default');
   const report = decodeNodeReport(lease?.metadata.annotations?.[reportAnnotation]);
   return report?.clean?.epoch === record.epoch;
 }
@@ -173,16 +173,16 @@ class View {
   }
 
   pod(namespace: string, name: string): Pod | undefined {
-    return this.#replica.delivered('pods').get(`${namespace}/${name}`) as Pod | undefined;
+    return this.#replica.delivered('pods').get(name, namespace) as Pod | undefined;
   }
 
   podsOn(nodeName: string): readonly Pod[] {
-    const pods = [...this.#replica.delivered('pods').values()] as readonly Pod[];
+    const pods = this.#replica.delivered('pods').inOrder() as readonly Pod[];
     return pods.filter(({ spec }) => spec.nodeName === nodeName);
   }
 
   attachments(): readonly VolumeAttachment[] {
-    return [...this.#replica.delivered('attachments').values()] as readonly VolumeAttachment[];
+    return this.#replica.delivered('attachments').inOrder() as readonly VolumeAttachment[];
   }
 
   intentOf(pod: Pod): ReturnType<typeof decodePodIntent> {
@@ -209,7 +209,7 @@ class View {
   }
 
   pauses(pod: Pod): string | undefined {
-    const map = this.#replica.delivered('configmaps').get(`default/${switchConfigMap}`);
+    const map = this.#replica.delivered('configmaps').get(switchConfigMap, 'default');
     if ((map as ConfigMap | undefined)?.data?.paused === 'true') return 'all is paused';
     const node = this.#replica.delivered('nodes').get(pod.spec.nodeName ?? '');
     if (says(node, pausedAnnotation)) return 'its node is paused';
@@ -257,8 +257,8 @@ class View {
   #volumesOf(pod: Pod): readonly PersistentVolume[] {
     return (pod.spec.volumes ?? []).flatMap(({ persistentVolumeClaim: source }) => {
       if (source === undefined) return [];
-      const key = `${pod.metadata.namespace}/${source.claimName}`;
-      const claim = this.#replica.delivered('claims').get(key) as PersistentVolumeClaim | undefined;
+      const found = this.#replica.delivered('claims').get(source.claimName, pod.metadata.namespace);
+      const claim = found as PersistentVolumeClaim | undefined;
       const pv = this.#replica.delivered('pvs').get(claim?.spec.volumeName ?? '');
       return pv === undefined ? [] : [pv as PersistentVolume];
     });

@@ -21,10 +21,10 @@ import {
   settle,
   type WorkQueue,
 } from '../../src/shared/workqueue.ts';
-import type { AnyObject } from '../model/objects.ts';
+import type { Table } from '../model/table.ts';
 import type { Api } from './api.ts';
 import { Elector } from './elector.ts';
-import { LaggingWatch, linkOf } from './lagging-watch.ts';
+import { LaggingWatch, type Link, linkOf } from './lagging-watch.ts';
 import type { Party } from './network.ts';
 import type { Prng } from './prng.ts';
 import type { KubernetesReply } from './requests.ts';
@@ -82,6 +82,8 @@ export class Replica {
   #queue!: WorkQueue;
   #elector!: Elector;
   #watches!: LaggingWatch[];
+  /** Until when all watches rest while nothing is wrong and the store has this version. */
+  #watchesRest = { until: 0, version: 0 };
   #mailbox: Fact[] = [];
   /** Answers that have arrived, for the next step. */
   #inbox: (() => void)[] = [];
@@ -114,7 +116,7 @@ export class Replica {
   }
 
   /** What the watch of this kind has brought so far. */
-  delivered(source: SourceName): ReadonlyMap<string, AnyObject> {
+  delivered(source: SourceName): Table {
     const watch = this.#watches.find((one) => one.source === source);
     if (watch === undefined) throw new Error(`no watch of ${source}`);
     return watch.delivered;
@@ -147,17 +149,20 @@ export class Replica {
   stallWatch(until: number, source?: SourceName): void {
     const named = this.#watches.find((one) => one.source === source);
     (named ?? this.options.prng.pick(this.#watches)).stall(until);
+    this.#watchesRest.until = 0;
   }
 
   /** Any of them, if none is named. */
   breakWatch(until: number, source?: SourceName): void {
     const named = this.#watches.find((one) => one.source === source);
     (named ?? this.options.prng.pick(this.#watches)).break(until);
+    this.#watchesRest.until = 0;
   }
 
   heal(): void {
     this.#downUntil = Math.min(this.#downUntil, this.options.timeline.now);
     for (const watch of this.#watches) watch.heal();
+    this.#watchesRest.until = 0;
   }
 
   /** When it will have something to do, if nothing happens before. */
@@ -165,17 +170,15 @@ export class Replica {
     if (!this.isUp) return this.#downUntil;
     if (this.#inbox.length > 0) return 0;
     const own = Math.min(this.#decideAt, this.#elector.nextAt);
-    let next = this.#mailbox.length > 0 ? 0 : this.clock.trueTimeOf(own);
-    for (const watch of this.#watches) next = Math.min(next, watch.nextAt);
-    return next;
+    const next = this.#mailbox.length > 0 ? 0 : this.clock.trueTimeOf(own);
+    return Math.min(next, this.#watchesNextAt);
   }
 
   step(): void {
     const { timeline, api } = this.options;
     if (timeline.now < this.#downUntil) return;
     this.#wakeUp(timeline.now);
-    const link = linkOf(api, this.party);
-    for (const watch of this.#watches) watch.step(timeline.now, link);
+    this.#listen(timeline.now, linkOf(api, this.party));
     const { now } = this.clock;
     if (this.#elector.step(now)) this.#tellLeadership();
     const arrived = this.#inbox;
@@ -185,6 +188,27 @@ export class Replica {
     if (timeline.now < this.#downUntil) return;
     const due = this.#mailbox.length > 0 || now >= this.#decideAt;
     if (due && now >= this.#decidedAt + paceMs) this.#decide(now);
+  }
+
+  /** In most steps nothing is new to any of them. */
+  #listen(now: number, link: Link): void {
+    const { until, version } = this.#watchesRest;
+    const { resourceVersion } = this.options.api.store;
+    if (link === 'calm' && resourceVersion === version && now < until) return;
+    let rest = link === 'calm' ? Number.POSITIVE_INFINITY : 0;
+    for (const watch of this.#watches) {
+      watch.step(now, link);
+      rest = Math.min(rest, watch.restsUntil);
+    }
+    this.#watchesRest = { until: rest, version: resourceVersion };
+  }
+
+  get #watchesNextAt(): number {
+    const { until, version } = this.#watchesRest;
+    if (until > 0 && version === this.options.api.store.resourceVersion) return until;
+    let next = Number.POSITIVE_INFINITY;
+    for (const watch of this.#watches) next = Math.min(next, watch.nextAt);
+    return next;
   }
 
   #wakeUp(now: number): void {
@@ -237,6 +261,7 @@ export class Replica {
         if (this.#lives === life) this.#mailbox.push(fact);
       },
     });
+    this.#watchesRest.until = 0;
     this.#decideAt = 0;
     this.#decidedAt = Number.NEGATIVE_INFINITY;
     if (health !== 'none') this.#askForHealth(life);
