@@ -22,15 +22,21 @@ export class Meter {
     if (this.#seeds === this.#cold) this.#warmed = process.cpuUsage();
   }
 
+  /** Processor time until now. */
+  get seconds(): number {
+    return secondsSince(this.#began);
+  }
+
   read(): Speed {
-    const since = (before: NodeJS.CpuUsage): number => {
-      const { user, system } = process.cpuUsage(before);
-      return (user + system) / 1e6;
-    };
     const warmSeeds = this.#seeds - this.#cold;
     return {
-      speed: this.#seeds / since(this.#began),
-      warmSpeed: this.#warmed && warmSeeds > 0 ? warmSeeds / since(this.#warmed) : undefined,
+      speed: this.#seeds / this.seconds,
+      warmSpeed: this.#warmed && warmSeeds > 0 ? warmSeeds / secondsSince(this.#warmed) : undefined,
     };
   }
+}
+
+function secondsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
 }

@@ -1,9 +1,10 @@
 /**
  * `npm run simulate -- [--seeds N | --seconds N] [--from N|code] [--workers N]`: the seeds of
- * seeds.txt, then fresh ones, with `--from code` other ones for each change of the code. `--seed N [--trace]`
- * repeats one exactly, and shrinks what fails to the fewest faults. `--leader-kills` kills the
- * leader at every single request, `--mutants` lets the mutants be caught, `--coverage` names the
- * parts of the core that no seed has reached; how many there are each run tells of its first seeds.
+ * seeds.txt, then so many fresh ones, or for so many seconds of processor time; with `--from code`
+ * other ones for each change of the code. `--seed N [--trace]` repeats one exactly, and shrinks what
+ * fails to the fewest faults. `--leader-kills` kills the leader at every single request, `--mutants`
+ * lets the mutants be caught, `--coverage` names the parts of the core that no seed has reached; how
+ * many there are each run tells of its first seeds.
  */
 import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
