@@ -86,10 +86,7 @@ function podMisdeeds(world: World, { replica, action, effect, before }: Deed): r
   const { driver } = replica.options.policy;
   const found: string[] = [];
   const name = pod.metadata.name;
-  const intent = decodePodIntent(pod.metadata.annotations?.[intentAnnotation(driver)]);
-  if (intent?.uid !== pod.metadata.uid || intent.epoch !== action.epoch) {
-    found.push(`S5 evicted ${name} without its intent`);
-  }
+  if (!mayBeEvicted(pod, driver, action.epoch)) found.push(`S5 evicted ${name} without its intent`);
   const records = world.checkers.leases.recentRecords(driver, pod.spec.nodeName ?? '');
   const recorded = records.some(({ epoch }) => epoch === action.epoch);
   if (!recorded) found.push(`S5 evicted ${name} without a record`);
@@ -101,6 +98,21 @@ function podMisdeeds(world: World, { replica, action, effect, before }: Deed): r
     found.push(`S5 evicted ${name} while ${machine.name} still has ${volume.handle}`);
   }
   return found;
+}
+
+/**
+ * It carries the intent; or the first half of this very eviction was done under the intent, and says
+ * so in the pod. When somebody deletes the record then, the mark may go before the second half,
+ * which deletes what has failed for good.
+ */
+function mayBeEvicted(pod: Pod, driver: string, epoch: string): boolean {
+  const intent = decodePodIntent(pod.metadata.annotations?.[intentAnnotation(driver)]);
+  if (intent?.uid === pod.metadata.uid && intent.epoch === epoch) return true;
+  const conditions = isFinished(pod) ? (pod.status?.conditions ?? []) : [];
+  return conditions.some(
+    ({ reason, message }) =>
+      reason === 'VolumeFailover' && message?.includes(`(epoch ${epoch})`) === true,
+  );
 }
 
 function attachmentMisdeeds(world: World, { replica, action, ...deed }: Deed): readonly string[] {
