@@ -1,8 +1,8 @@
 import type { Instant } from '../shared/clock.ts';
 import { type NodeView, type PodView, uniqueVolumeName } from '../shared/model.ts';
-import { intentAnnotation } from '../shared/names.ts';
-import { type FencedVolume, decodePodIntent } from '../shared/record.ts';
+import type { FencedVolume } from '../shared/record.ts';
 import type { Episode } from './episode.ts';
+import { readIntent } from './pod-intent.ts';
 import { attachAttemptMs } from './policy.ts';
 import type { State } from './state.ts';
 import { ourVolumes, usersOf } from './volumes.ts';
@@ -37,7 +37,7 @@ export function observeLeft(state: State, pod: PodView, now: Instant): void {
   if (memory === undefined || memory.recordEpoch === '') return;
   const { driver } = state.policy;
   // Its claims may have gone from our view before it; then its mark tells.
-  const marked = decodePodIntent(pod.annotations[intentAnnotation(driver)])?.volumes ?? [];
+  const marked = readIntent(pod, driver)?.volumes ?? [];
   for (const { handle } of [...ourVolumes(state, pod), ...marked]) {
     const name = uniqueVolumeName(driver, handle);
     memory.leftAt.set(name, now);

@@ -1,6 +1,7 @@
 import type { PodView } from '../shared/model.ts';
 import type { FencedVolume, PodIntent } from '../shared/record.ts';
-import { intentOf, takenByOthers } from './foreign-volume.ts';
+import { takenByOthers } from './foreign-volume.ts';
+import { intentOf } from './pod-intent.ts';
 import type { State } from './state.ts';
 import { attachmentOf, holdOf, isFinished, ourVolumes } from './volumes.ts';
 

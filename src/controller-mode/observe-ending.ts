@@ -1,9 +1,8 @@
 import type { Instant } from '../shared/clock.ts';
 import { isBad } from '../shared/health.ts';
 import type { PodView } from '../shared/model.ts';
-import { intentAnnotation } from '../shared/names.ts';
-import { decodePodIntent } from '../shared/record.ts';
 import { observeLeft } from './attach-attempt.ts';
+import { readIntent } from './pod-intent.ts';
 import { type NodeMemory, type State, memoryOf } from './state.ts';
 import { troubleWith } from './trouble.ts';
 import { isFinished } from './volumes.ts';
@@ -36,7 +35,7 @@ export function observeEnding(
 }
 
 function leave(state: State, pod: PodView, now: Instant): void {
-  const intent = decodePodIntent(pod.annotations[intentAnnotation(state.policy.driver)]);
+  const intent = readIntent(pod, state.policy.driver);
   if (intent === undefined || intent.node !== pod.nodeName) return;
   const memory = memoryOf(state, intent.node);
   const { unmountDueAt, recordEpoch } = memory;

@@ -2,8 +2,8 @@ import type { PodView } from '../shared/model.ts';
 import type { FenceRecord } from '../shared/record.ts';
 import { action } from './actions.ts';
 import { heartbeatTarget } from './begin.ts';
-import { readIntent } from './foreign-volume.ts';
 import { isHalfMoved } from './half-moved.ts';
+import { readIntent } from './pod-intent.ts';
 import type { State } from './state.ts';
 import type { Wanted } from './wanted.ts';
 

@@ -16,6 +16,7 @@ import { containers, kustomization, replace } from './kustomization.ts';
 import type { RealBed } from './real-bed.ts';
 
 export const { driverName, driverNamespace, controllerName, agentsName } = exampleNames;
+
 export interface InstallationOptions {
   /** Default: csi-failover beside the driver. */
   readonly variant?: Variant;
