@@ -129,12 +129,21 @@ export class ClusterStage extends BedStage<ClusterFoundation> {
    */
   async seat(plans: readonly WorkloadPlan[]): Promise<void> {
     const { bed } = this;
-    const seats = plans.map(seatOf);
-    const others = this.scene.machines.filter((name) => !seats.includes(name));
-    await bed.cordon(others, true);
-    for (const plan of plans) await bed.addWorkload(plan);
+    const { machines } = this.scene;
+    await bed.cordon(machines, true);
+    // One machine at a time: of several that a pod may have, the scheduler takes any.
+    for (const seat of new Set(plans.map(seatOf))) {
+      const own = plans.filter((plan) => seatOf(plan) === seat);
+      await bed.cordon([seat], false);
+      for (const plan of own) await bed.addWorkload(plan);
+      await eventually(() => own.every((plan) => this.podOf(plan)?.spec.nodeName === seat), {
+        what: `${own.map(({ name }) => name).join(', ')} to be bound to ${seat}`,
+        withinMs: 60_000,
+      });
+      await bed.cordon([seat], true);
+    }
+    await bed.cordon(machines, false);
     for (const plan of plans) await this.writesOn(plan, seatOf(plan), { withinMs: 60_000 });
-    await bed.cordon(others, false);
   }
 
   /** What of ours stands on these machines. */
