@@ -35,7 +35,7 @@ export function decide(state: State, now: Instant): Decision<Action> {
   const records = recordsOf(state);
   const overview = overviewOf(state, now);
   const verdicts = verdictsOf(state, now, records, overview);
-  const storm = stormHold(state, verdicts, new Set(records.keys()));
+  const storm = stormHold(state, verdicts, new Set(records.keys()), now);
   let ids: ReadonlySet<string> | undefined;
   const knownNodeIds = (): ReadonlySet<string> => (ids ??= nodeIdsIn(state));
   for (const [nodeName, verdict] of verdicts) {

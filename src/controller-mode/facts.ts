@@ -2,7 +2,7 @@ import type { Instant } from '../shared/clock.ts';
 import type { VolumeHealth } from '../shared/health.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { WatchFact } from '../shared/watch-fact.ts';
-import type { Action } from './actions.ts';
+import type { Action, ActionOf } from './actions.ts';
 
 /** The collections that this mode watches; each is one source of facts. */
 export const sourceNames = [
@@ -80,4 +80,6 @@ export type Fact =
   | { readonly kind: 'Driver'; readonly capabilities: DriverCapabilities }
   /** Our process did not run for a while: what looks like silence of others may be our own. */
   | { readonly kind: 'Suspended'; readonly gapMs: number }
+  /** The request that begins an episode goes out. */
+  | { readonly kind: 'Begun'; readonly action: ActionOf<'BeginEpisode'> }
   | { readonly kind: 'Settled'; readonly action: Action; readonly outcome: Outcome };

@@ -6,6 +6,7 @@ import {
   pausedAnnotation,
   policyAnnotation,
 } from '../shared/names.ts';
+import { begunUntil } from './begun.ts';
 import { foreignVolume } from './foreign-volume.ts';
 import { type Hold, hold } from './hold.ts';
 import { foreignOutOfService } from './out-of-service.ts';
@@ -123,22 +124,25 @@ export function stormHold(
   state: State,
   verdicts: ReadonlyMap<string, Verdict>,
   inEpisode: ReadonlySet<string>,
+  now: Instant,
 ): Hold | undefined {
   if (switchValue(state, 'storm-override')) return undefined;
   let troubled = 0;
   let unheard = 0;
+  let until: Instant | undefined;
   for (const [name, verdict] of verdicts) {
-    if (isTroubled(verdict) || inEpisode.has(name)) troubled += 1;
+    const begun = begunUntil(state.memory.get(name), now);
+    if (begun !== undefined) until = Math.min(begun, until ?? begun);
+    if (isTroubled(verdict) || inEpisode.has(name) || begun !== undefined) troubled += 1;
     else if (isUnheard(state, name, verdict)) unheard += 1;
   }
   const bound = stormBound(state.policy, verdicts.size);
   if (troubled + unheard <= bound) return undefined;
   const others = unheard === 0 ? '' : ` and ${unheard} not heard since our view was interrupted`;
-  return hold(
-    'storm',
+  const detail =
     `${troubled} of ${verdicts.size} nodes are in trouble at once${others}, ` +
-      `at most ${bound} may be moved`,
-  );
+    `at most ${bound} may be moved`;
+  return { ...hold('storm', detail), ...(until !== undefined && { until }) };
 }
 
 function notMovable({ state }: Situation, pod: PodView): Hold | undefined {

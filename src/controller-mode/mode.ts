@@ -9,6 +9,7 @@ import type { State } from './state.ts';
 export const controllerMode: Mode<State, Fact, Action> = {
   observe,
   decide,
+  started: (action) => (action.kind === 'BeginEpisode' ? { kind: 'Begun', action } : undefined),
   settled: (action, outcome) => ({ kind: 'Settled', action, outcome }),
   suspended: (gapMs) => ({ kind: 'Suspended', gapMs }),
 };

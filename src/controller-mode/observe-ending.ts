@@ -3,7 +3,8 @@ import { isBad } from '../shared/health.ts';
 import type { PodView } from '../shared/model.ts';
 import { observeLeft } from './attach-attempt.ts';
 import { readIntent } from './pod-intent.ts';
-import { type NodeMemory, type State, memoryOf } from './state.ts';
+import type { NodeMemory } from './node-memory.ts';
+import { type State, memoryOf } from './state.ts';
 import { troubleWith } from './trouble.ts';
 import { isFinished } from './volumes.ts';
 

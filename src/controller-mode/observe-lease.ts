@@ -12,7 +12,8 @@ import type { SourceName } from './facts.ts';
 import { observeRenewal } from './outage.ts';
 import { latestRenewalMs } from './policy.ts';
 import type { SeenLease } from './seen-lease.ts';
-import { type NodeMemory, type State, memoryOf } from './state.ts';
+import type { NodeMemory } from './node-memory.ts';
+import { type State, memoryOf } from './state.ts';
 import { observeReport } from './trouble.ts';
 import { allUsersOf } from './volumes.ts';
 
@@ -167,6 +168,7 @@ function observeRecord(memory: NodeMemory, record: FenceRecord | undefined, now:
     memory.leftAt.clear();
     memory.letGo.clear();
   }
+  if (record !== undefined) memory.begunAt = undefined;
   memory.recordPhase = phase;
   memory.recordSize = record?.volumes.length ?? 0;
 }

@@ -3,7 +3,9 @@ import { keyOf } from '../shared/model.ts';
 import { fencedTaint, outOfServiceTaint } from '../shared/names.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { Action, ActionOf } from './actions.ts';
-import { type NodeMemory, type State, groupOf, memoryOf } from './state.ts';
+import { observeBeginSettled } from './begun.ts';
+import type { NodeMemory } from './node-memory.ts';
+import { type State, groupOf, memoryOf } from './state.ts';
 import type { PodChange } from './refusal.ts';
 import { observeConfirmation } from './storage-view.ts';
 import { observeAnswerAgain } from './trouble.ts';
@@ -24,6 +26,7 @@ export function observeSettled(
     if (isBack) observeAnswerAgain(state, now);
   }
   const memory = memoryOf(state, settled.node);
+  if (settled.kind === 'BeginEpisode') observeBeginSettled(memory, outcome);
   if (settled.kind === 'VerifyRevoked') observeListing(memory, settled, outcome);
   if (outcome.kind !== 'Done') return;
   if (settled.kind === 'MarkPod') observeMark(state, settled);

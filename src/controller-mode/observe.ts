@@ -1,6 +1,7 @@
 import type { Instant } from '../shared/clock.ts';
 import { type View, keyOf } from '../shared/model.ts';
 import type { WatchFact } from '../shared/watch-fact.ts';
+import { observeBegun } from './begun.ts';
 import { observeClaimWord } from './claim-words.ts';
 import { observeCondition } from './condition.ts';
 import { type Fact, type SourceName, isSourceName } from './facts.ts';
@@ -24,7 +25,7 @@ import {
 } from './observe-lease.ts';
 import { observeNode } from './observe-node.ts';
 import { observeSettled } from './observe-settled.ts';
-import type { State } from './state.ts';
+import { type State, memoryOf } from './state.ts';
 import { forgetUnbound, observeHealth } from './storage-view.ts';
 import { observeAnswerAgain } from './trouble.ts';
 
@@ -53,6 +54,9 @@ export function observe(state: State, fact: Fact, now: Instant): void {
       return;
     case 'Suspended':
       for (const source of Object.values(state.sources)) source.freshSince = now;
+      return;
+    case 'Begun':
+      observeBegun(memoryOf(state, fact.action.node), now);
       return;
     case 'Settled':
       observeSettled(state, fact.action, fact.outcome, now);

@@ -2,8 +2,9 @@ import type { Instant } from '../shared/clock.ts';
 import type { NodeView, Taint } from '../shared/model.ts';
 import { outOfServicePrefix, outOfServiceTaint, outOfServiceValue } from '../shared/names.ts';
 import { action } from './actions.ts';
+import type { NodeMemory } from './node-memory.ts';
 import { outOfServiceCapMs } from './policy.ts';
-import { type NodeMemory, type State, memoryOf } from './state.ts';
+import { type State, memoryOf } from './state.ts';
 import type { Wanted } from './wanted.ts';
 
 /** How long one attempt to take it off has, before the next one begins beside it. */

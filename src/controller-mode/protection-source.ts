@@ -40,9 +40,10 @@ export function watchProtection({
       return;
     }
     const pods: Protection[] = [];
-    const verdicts = verdictsOfCarriers(state, clock.now());
+    const now = clock.now();
+    const verdicts = verdictsOfCarriers(state, now);
     // Not an ordinary day: what was said before it still counts after it.
-    if (stormHold(state, verdicts, new Set()) !== undefined) return;
+    if (stormHold(state, verdicts, new Set(), now) !== undefined) return;
     let looked = { nodes: 0, pods: 0 };
     for (const node of verdicts.keys()) {
       const found = protectionOn(state, node, clock.now(), verdicts);

@@ -4,8 +4,9 @@ import type { NodeReport } from '../shared/record.ts';
 import { readHealth } from './driver-dialect.ts';
 import type { Trouble } from './evidence.ts';
 import { firstHeard } from './heard.ts';
+import type { NodeMemory } from './node-memory.ts';
 import { stormBound } from './policy.ts';
-import { type NodeMemory, type State, memoryOf } from './state.ts';
+import { type State, memoryOf } from './state.ts';
 
 /** Trouble that nobody reports any more is over after that, if somebody sees that all is well. */
 export const calmAfterMs = 10_000;

@@ -1,9 +1,10 @@
 import type { Instant } from '../shared/clock.ts';
 import type { NodeReport } from '../shared/record.ts';
+import type { NodeMemory } from './node-memory.ts';
 import { defaultLeaseDurationMs, driverDownAfterMs, renewalsPerLease } from './policy.ts';
 import { type Overview, overviewOf } from './scope.ts';
 import type { SeenLease } from './seen-lease.ts';
-import { type NodeMemory, type State, memoryOf } from './state.ts';
+import { type State, memoryOf } from './state.ts';
 import { storageFinding } from './storage-verdict.ts';
 import { attachmentsOn } from './volumes.ts';
 

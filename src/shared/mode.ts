@@ -57,6 +57,8 @@ export interface Decision<Action extends KeyedAction> {
 export interface Mode<State, Fact, Action extends KeyedAction> {
   observe(state: State, fact: Fact, now: Instant): void;
   decide(state: State, now: Instant): Decision<Action>;
+  /** That an action has been started, as a fact, where that alone is worth knowing. */
+  started?(action: Action): Fact | undefined;
   /** Turns what became of an action into a fact, to be observed like any other. */
   settled(action: Action, outcome: Outcome): Fact;
   /** The fact that our own process did not run for a while: all silences must start again. */

@@ -148,7 +148,11 @@ export class Reconciler<State, Fact, Action extends KeyedAction> {
     const decision = mode.decide(state, now);
     this.#decidedAt = now;
     announce(decision.notices);
-    for (const action of offer(this.#queue, decision.actions, now).start) void this.#run(action);
+    for (const action of offer(this.#queue, decision.actions, now).start) {
+      const started = mode.started?.(action);
+      if (started !== undefined) this.#fold(started, now);
+      void this.#run(action);
+    }
 
     const wakeAt = Math.min(
       decision.wakeAt ?? Number.POSITIVE_INFINITY,

@@ -272,9 +272,9 @@ function storageLost(
   if (bad && array.tellsHealth && now - array.lieSince > askedAgoMs) {
     found.push(`S2 ${node} is StorageLost, and the storage itself calls its volumes bad`);
   }
-  // Who has no volume of the driver notices nothing, and who is not well tells nothing.
+  // Who has had no volume of the driver notices nothing, and who is not well tells nothing.
   const troubled = world.machines.filter((machine) => {
-    const uses = machine.machine.machine.published.some((one) => one.driver === driver);
+    const uses = now - (machine.usedSince(driver) ?? now) > askedAgoMs;
     const cut = machine.tellsTrouble && now - (machine.troubledSince ?? now) > askedAgoMs;
     return uses && cut && now - (machine.healthySince(driver) ?? now) > askedAgoMs;
   });

@@ -223,7 +223,11 @@ export class Replica {
     this.#mailbox = [];
     const { actions, notices, wakeAt } = controllerMode.decide(this.#state, now);
     this.notices = notices;
-    for (const action of offer(this.#queue, actions, now).start) this.#begin(action);
+    for (const action of offer(this.#queue, actions, now).start) {
+      const started = controllerMode.started?.(action);
+      if (started !== undefined) controllerMode.observe(this.#state, started, now);
+      this.#begin(action);
+    }
     // As the reconciler does; a wake-up that is missing shows as an episode that stands still.
     this.#decideAt = Math.min(
       wakeAt ?? Number.POSITIVE_INFINITY,

@@ -59,6 +59,7 @@ export class SimMachine {
   #kubeletPausedUntil = 0;
   #agentsPausedUntil = 0;
   readonly #healthySince = new Map<string, number>();
+  readonly #usedSince = new Map<string, number>();
 
   constructor(options: SimMachineOptions) {
     this.#options = options;
@@ -136,6 +137,11 @@ export class SimMachine {
   /** Since when all of it is well, as far as this driver goes; undefined: it is not. */
   healthySince(driver: string): number | undefined {
     return this.#healthySince.get(driver);
+  }
+
+  /** Since when it has volumes of this driver; undefined: it has none. */
+  usedSince(driver: string): number | undefined {
+    return this.#usedSince.get(driver);
   }
 
   powerOff(durationMs: number): void {
@@ -319,6 +325,8 @@ export class SimMachine {
       const well = alive && runs && agent.driverWord === 'ok';
       if (!well) this.#healthySince.delete(driver);
       else if (!this.#healthySince.has(driver)) this.#healthySince.set(driver, now);
+      if (!this.machine.machine.published.some(isOf(driver))) this.#usedSince.delete(driver);
+      else if (!this.#usedSince.has(driver)) this.#usedSince.set(driver, now);
     }
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { done, failed, unknown } from '../../../src/shared/outcome.ts';
 import { begun } from './guard-table.ts';
 import { beatMs } from './views.ts';
 import { World } from './world.ts';
@@ -95,5 +96,59 @@ describe('a gap in our view without a storm', () => {
     }
     interrupted(world);
     expect(begun(world)).toEqual(['n1']);
+  });
+});
+
+describe('a node whose episode we have asked for, and which looks well before we see its record', () => {
+  /** n1 was lost for a moment; then the Node n2 is deleted, and one of four may be moved. */
+  function askedFor() {
+    const world = World.healthy(4);
+    world.workload('web-0', 'n1');
+    world.workload('db-0', 'n2');
+    world.silent('n1');
+    world.pass(20_000);
+    const [action] = world.wanted('BeginEpisode');
+    if (action === undefined) throw new Error('nothing is begun');
+    expect(action.node).toBe('n1');
+    world.see({ kind: 'Begun', action });
+    world.back('n1');
+    expect(world.verdict('n1').kind).toBe('Alive');
+    const node = world.state.nodes.get('n2');
+    if (node !== undefined) world.remove(node);
+    return { world, action };
+  }
+
+  it('counts for a storm while the request is under way, and for as long as it may be', () => {
+    const { world } = askedFor();
+    expect(begun(world)).toEqual([]);
+    expect(world.words('FailoverHeld', 'db-0')).toEqual(['storm']);
+    world.pass(59_000);
+    expect(begun(world)).toEqual([]);
+    expect(world.decide().wakeAt).toBeLessThanOrEqual(world.now + 1_000);
+    world.pass(1_000);
+    expect(begun(world)).toEqual(['n2']);
+  });
+
+  it.each([
+    ['done', done],
+    ['not known to be done', unknown('TIMEOUT', '')],
+  ])('counts when it is %s', (_what, outcome) => {
+    const { world, action } = askedFor();
+    world.settle(action, outcome);
+    expect(begun(world)).toEqual([]);
+  });
+
+  it('does not when it was refused', () => {
+    const { world, action } = askedFor();
+    world.settle(action, failed('HTTP_409', ''));
+    expect(begun(world)).toEqual(['n2']);
+  });
+
+  it('does not any more when its record has been seen, and is gone', () => {
+    const { world } = askedFor();
+    world.record('n1', [], { phase: 'Released' });
+    expect(begun(world)).toEqual([]);
+    world.noRecord('n1');
+    expect(begun(world)).toEqual(['n2']);
   });
 });

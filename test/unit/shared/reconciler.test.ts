@@ -18,6 +18,7 @@ type Fact =
   | { readonly kind: 'Sight'; readonly key: string }
   | { readonly kind: 'Heard' }
   | { readonly kind: 'Break' }
+  | { readonly kind: 'Started'; readonly key: string }
   | { readonly kind: 'Settled'; readonly key: string; readonly outcome: Outcome }
   | { readonly kind: 'Suspended'; readonly gapMs: number };
 
@@ -36,6 +37,7 @@ const mode: Mode<State, Fact, KeyedAction> = {
     const wakeAt = state.wakeAt !== undefined && state.wakeAt > now ? state.wakeAt : undefined;
     return { actions: [...state.wanted.values()], notices, wakeAt };
   },
+  started: ({ key }) => (key === 'telling' ? { kind: 'Started', key } : undefined),
   settled: ({ key }, outcome) => ({ kind: 'Settled', key, outcome }),
   suspended: (gapMs) => ({ kind: 'Suspended', gapMs }),
 };
@@ -84,6 +86,18 @@ describe('the loop', () => {
     pending.get('a')?.(outcome);
     await clock.advance(100);
     expect(state.seen.at(-1)?.fact).toEqual({ kind: 'Settled', key: 'a', outcome });
+  });
+
+  it('folds what an action tells by its start before it is decided again', async () => {
+    const { clock, state, acted, reconciler } = setUp();
+    reconciler.start();
+    reconciler.post({ kind: 'Want', key: 'telling' });
+    reconciler.post({ kind: 'Want', key: 'silent' });
+    await clock.advance(0);
+    expect(acted).toEqual(['telling', 'silent']);
+    expect(state.decidedAt).toHaveLength(1);
+    const told = state.seen.map(({ fact }) => fact).filter(({ kind }) => kind === 'Started');
+    expect(told).toEqual([{ kind: 'Started', key: 'telling' }]);
   });
 
   it('waits for start', async () => {
