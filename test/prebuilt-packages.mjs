@@ -2,6 +2,7 @@
  * Large packages as one file each for jest, which loads each file of theirs anew for each file of
  * tests: client-node alone has a thousand. Their code is as published, as it is in our bundle.
  */
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -29,7 +30,8 @@ async function bundle(name) {
   const words = Object.keys(await import(name)).filter((word) =>
     /^(?!default$)[a-z_]\w*$/i.test(word),
   );
-  const whole = `${folder}/.${process.pid}.${name.replace('/', '-')}`;
+  // Not by its process id: in namespaces of their own several runs have the same.
+  const whole = `${folder}/.${randomUUID()}.${name.replace('/', '-')}`;
   await build({
     stdin: {
       contents: `import * as all from '${name}'; export const { ${words.join(', ')} } = all;`,
