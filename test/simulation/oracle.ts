@@ -130,8 +130,10 @@ function holdObjection(view: View, name: string): string | undefined {
   const begun = attachment.metadata.finalizers?.includes(holdFinalizer) === true;
   for (const pod of view.usersOf(source.persistentVolumeName ?? '', nodeName)) {
     const intent = view.intentOf(pod);
-    // The finalizer was the point of no return; from then on only a person stops it.
-    const why = begun ? view.pauses(pod) : view.forbids(pod);
+    // The first volume that is taken, by whichever instance, is the point of no return: from then
+    // on only a pause stops what is left of it.
+    const forbidden = view.hasLost(pod) ? view.pauses(pod) : view.forbids(pod);
+    const why = forbidden ?? (begun ? undefined : view.alone(pod));
     if (why !== undefined) {
       return `took ${source.persistentVolumeName} away under ${pod.metadata.name}, although ${why}`;
     }
@@ -206,6 +208,21 @@ class View {
         names.has(spec.source.persistentVolumeName ?? '') &&
         metadata.finalizers?.includes(holdFinalizer) === true,
     );
+  }
+
+  /** The instance beside another driver of it has neither said that it comes along, nor done so. */
+  alone(pod: Pod): string | undefined {
+    const { uid, annotations } = pod.metadata;
+    const other = this.#volumesOf(pod).find(({ metadata: { name }, spec: { csi } }) => {
+      if (csi === undefined || csi.driver === this.#driver) return false;
+      if (decodePodIntent(annotations?.[intentAnnotation(csi.driver)])?.uid === uid) return false;
+      return !this.attachments().some(({ metadata, spec }) => {
+        const here = spec.nodeName === pod.spec.nodeName;
+        const held = isDeleting({ metadata }) && metadata.finalizers?.join() === holdFinalizer;
+        return here && held && spec.source.persistentVolumeName === name;
+      });
+    });
+    return other && `nobody has announced to fence ${other.spec.csi?.driver}`;
   }
 
   pauses(pod: Pod): string | undefined {
