@@ -44,6 +44,8 @@ export function unheld(state: State, pod: PodView): Hold | undefined {
  * or are about to: from then on only a move helps the pod.
  */
 export function takenByOthers(state: State, pod: PodView): readonly AttachmentView[] {
+  // Nothing is taken without a hold, and few nodes have one.
+  if (!state.holdsByNode.has(pod.nodeName)) return [];
   return claimedVolumes(state, pod).flatMap((volume) => {
     if (volume.kind !== 'other-driver') return [];
     const attachment = attachmentOf(state, pod.nodeName, volume.pv.name);

@@ -20,6 +20,7 @@ export function isTaken(state: State, nodeName: string, { pv }: FencedVolume): b
 
 /** A volume of this pod is taken away, or about to be: one of ours, or of another driver. */
 export function hasLostVolume(state: State, pod: PodView): boolean {
+  if (!state.holdsByNode.has(pod.nodeName)) return false;
   const volumes = [...ourVolumes(state, pod), ...(intentOn(state, pod)?.volumes ?? [])];
   if (volumes.some((volume) => isTaken(state, pod.nodeName, volume))) return true;
   return takenByOthers(state, pod).length > 0;

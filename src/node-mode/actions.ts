@@ -47,11 +47,11 @@ export function renewHeartbeat(
   content: Omit<RenewHeartbeat, 'kind' | keyof KeyedAction>,
 ): RenewHeartbeat {
   return {
+    ...content,
     kind: 'RenewHeartbeat',
     key: `heartbeat/${attempt}`,
     scope: 'heartbeat',
     exclusive: true,
-    ...content,
   };
 }
 
@@ -69,10 +69,10 @@ export function unmountVolume(
   content: Omit<UnmountVolume, 'kind' | keyof KeyedAction>,
 ): UnmountVolume {
   return {
+    ...content,
     kind: 'UnmountVolume',
     key: `unmount/${attempt}`,
     scope: 'unmount',
     exclusive: true,
-    ...content,
   };
 }

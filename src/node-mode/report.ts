@@ -18,7 +18,7 @@ export function reportOf(state: NodeState, now: Instant): NodeReport | undefined
   if (bootId === undefined) return undefined;
   const clean = cleanliness(state, now);
   const volumes = volumeCount(views);
-  return {
+  const report: { -readonly [Key in keyof NodeReport]: NodeReport[Key] } = {
     v: 1,
     bootId,
     nodeId: state.nodeId,
@@ -26,10 +26,11 @@ export function reportOf(state: NodeState, now: Instant): NodeReport | undefined
     driver: state.stopping ? 'stopping' : (state.driver ?? 'silent'),
     kubelet: kubeletWord(state),
     unhealthy: unhealthyVolumes(views),
-    ...(volumes === undefined ? {} : { volumes }),
-    ...(views.storage === undefined ? {} : { storage: views.storage }),
-    ...(clean.kind === 'clean' ? { clean: { epoch: clean.epoch, bootId } } : {}),
   };
+  if (volumes !== undefined) report.volumes = volumes;
+  if (views.storage !== undefined) report.storage = views.storage;
+  if (clean.kind === 'clean') report.clean = { epoch: clean.epoch, bootId };
+  return report;
 }
 
 /**

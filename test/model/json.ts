@@ -1,6 +1,27 @@
 /** Plain JSON as the store keeps it: frozen, shared between versions, compared by structure. */
 import type { Json, JsonObject } from '../../src/shared/effect.ts';
 
+let seal: (value: object) => unknown = Object.freeze;
+
+/**
+ * From now on nothing can be added to what is made here, but what is in it could be changed. A
+ * twentieth of a seed's time is freezing: where thousands are run, those that are run alone, and
+ * the unit tests, have to stand for them.
+ */
+export function sealLightly(): void {
+  seal = Object.preventExtensions;
+}
+
+/** No object that comes from elsewhere. */
+export function isSealed(value: object): boolean {
+  return !Object.isExtensible(value);
+}
+
+export function sealed<T extends object>(value: T): T {
+  seal(value);
+  return value;
+}
+
 /**
  * A deeply frozen copy without undefined and null members (the API server stores neither). What is frozen already was made here and is
  * shared as it is, so that writing a changed object costs only what changed.
@@ -14,8 +35,10 @@ export function frozen<T>(value: T): T {
  * that whoever asks what has changed need only compare identities.
  */
 export function frozenOver<T>(value: T, old: unknown): T {
-  if (value === old || typeof value !== 'object' || value === null) return value;
-  if (Object.isFrozen(value)) return equal(value, old) ? (old as T) : value;
+  // The old one's own text, too: what is the very same is soon compared.
+  if (value === old) return old as T;
+  if (typeof value !== 'object' || value === null) return value;
+  if (isSealed(value)) return equal(value, old) ? (old as T) : value;
   return (Array.isArray(value) ? frozenList(value, old) : frozenObject(value, old)) as T;
 }
 
@@ -27,13 +50,11 @@ function frozenList(value: readonly unknown[], old: unknown): unknown {
     if (kept !== before?.[i]) same = false;
     return kept;
   });
-  return same ? old : Object.freeze(list);
+  return same ? old : sealed(list);
 }
 
 function frozenObject(value: object, old: unknown): unknown {
   const before = isObject(old) ? (old as Readonly<Record<string, unknown>>) : undefined;
-  // Most of what is written has not changed, and needs no copy.
-  if (before !== undefined && equal(value, before)) return before;
   const copy: Record<string, unknown> = {};
   let count = 0;
   let same = before !== undefined;
@@ -46,7 +67,7 @@ function frozenObject(value: object, old: unknown): unknown {
     count += 1;
   }
   if (same && before !== undefined && count === Object.keys(before).length) return old;
-  return Object.freeze(copy);
+  return sealed(copy);
 }
 
 /** Structural equality; fast where subtrees are shared. */

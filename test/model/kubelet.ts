@@ -63,13 +63,20 @@ function registration(
   const renewedAt = memory.leaseRenewedAt;
   if (renewedAt !== undefined && now - renewedAt < settings.leaseRenewIntervalMs) return actions;
   if (view.lease !== undefined) {
-    const spec = { holderIdentity: view.nodeName, renewTime: view.microTimestamp };
-    actions.push({ kind: 'renewLease', key: 'lease', body: { spec } });
+    actions.push(leaseRenewal(view));
   } else if (view.synced && (node !== undefined || memory.registered)) {
     // After the Node, so that the Lease has it as its owner.
     actions.push({ kind: 'createLease', key: 'lease', object: leaseObject(view, settings) });
   }
   return actions;
+}
+
+export function leaseRenewal({
+  nodeName,
+  microTimestamp,
+}: Pick<KubeletView, 'nodeName' | 'microTimestamp'>): KubeletAction {
+  const spec = { holderIdentity: nodeName, renewTime: microTimestamp };
+  return { kind: 'renewLease', key: 'lease', body: { spec } };
 }
 
 /** Drivers enter and leave with their plugins (pkg/volume/csi nodeinfomanager). */

@@ -1,6 +1,6 @@
 /** A worker node of the synchronous world: carries out what `decideKubelet` wants, at once. */
 import { csiVolumesOf } from './csi-volumes.ts';
-import { decideKubelet } from './kubelet.ts';
+import { decideKubelet, leaseRenewal } from './kubelet.ts';
 import type {
   KubeletAction,
   KubeletMemory,
@@ -11,6 +11,7 @@ import type {
   Workload,
 } from './kubelet-action.ts';
 import { kubeletDefaults } from './kubelet-action.ts';
+import type { Lease } from './objects.ts';
 import { Gate } from './step.ts';
 import type { Store } from './store.ts';
 
@@ -65,6 +66,8 @@ export class ModelMachine {
   /** What it had nothing to do about when it looked last, and until when. */
   #seen: readonly unknown[] = [];
   #idleUntil = Number.NEGATIVE_INFINITY;
+  /** The same, but for the renewal of its Lease. */
+  #renewsUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: ModelMachineOptions) {
     this.#options = options;
@@ -177,9 +180,10 @@ export class ModelMachine {
     const open = this.#gate.open({ store: this.#options.store, now });
     if (!open && !this.#changed) return;
     const seen = this.#sight();
-    const idle = !this.#changed && now < this.#idleUntil && sameItems(seen, this.#seen);
+    const same = !this.#changed && sameItems(seen, this.#seen);
     this.#seen = seen;
-    if (!idle) this.#work(now);
+    if (!same || now >= this.#renewsUntil) this.#work(now);
+    else if (now >= this.#idleUntil) this.#renewLease(now);
     this.#setWakeUp(now);
   }
 
@@ -193,6 +197,19 @@ export class ModelMachine {
       // Nothing that it decides, but when it renews next, depends on its Lease.
       if (action.kind !== 'renewLease') this.#changed = true;
     }
+  }
+
+  get #lease(): Lease | undefined {
+    return this.#options.store.find('leases', this.name, 'kube-node-lease');
+  }
+
+  /** Nothing else comes of a decision then, which is dear: most would be made for this alone. */
+  #renewLease(now: number): void {
+    const believed = this.#deaf ? this.#lastView : undefined;
+    const lease = believed === undefined ? this.#lease : believed.lease;
+    const microTimestamp = this.#options.store.microTimestamp();
+    if (lease === undefined) this.#work(now);
+    else this.#act(leaseRenewal({ nodeName: this.name, microTimestamp }), now);
   }
 
   /** All that its decision depends on, beside its own state and clock: most changes are others'. */
@@ -211,13 +228,13 @@ export class ModelMachine {
   #setWakeUp(now: number): void {
     const { leaseRenewedAt = 0, statusPostedAt = 0 } = this.#memory;
     const { leaseRenewIntervalMs, statusIntervalMs, statusReportMs } = this.#settings;
-    this.#idleUntil = Math.min(
-      leaseRenewedAt + leaseRenewIntervalMs,
+    this.#renewsUntil = Math.min(
       statusPostedAt + statusReportMs,
       statusPostedAt + statusIntervalMs > now
         ? statusPostedAt + statusIntervalMs
         : Number.POSITIVE_INFINITY,
     );
+    this.#idleUntil = Math.min(leaseRenewedAt + leaseRenewIntervalMs, this.#renewsUntil);
     this.#gate.wakeAt(this.#idleUntil);
   }
 
@@ -245,7 +262,7 @@ export class ModelMachine {
       synced: true,
       node: store.find('nodes', name),
       csiNode: store.find('csinodes', name),
-      lease: store.find('leases', name, 'kube-node-lease'),
+      lease: this.#lease,
       pods: onNode(store.all('pods'), name).map((pod) => {
         const volumes = csiVolumesOf(store, pod);
         const claims = (pod.spec.volumes ?? []).filter(

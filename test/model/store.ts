@@ -2,7 +2,8 @@
  * The API server's object store, synchronous: plain JSON objects, optimistic concurrency,
  * preconditions, finalizers, graceful deletion, watches. Semantics follow
  * staging/src/k8s.io/apiserver/pkg/registry (store.go, rest/delete.go) and the strategies of the
- * kinds. Objects handed out are frozen and shared; what callers hand in is copied.
+ * kinds. Objects handed out are frozen (but see `sealLightly`) and shared; what callers hand in is
+ * copied.
  */
 import type { Json, JsonObject } from '../../src/shared/effect.ts';
 import { withCondition } from './conditions.ts';

@@ -1,6 +1,6 @@
 /** How the API server makes the stored object out of what a client sent. */
 import type { Json, JsonObject } from '../../src/shared/effect.ts';
-import { frozen, frozenOver, isObject } from './json.ts';
+import { frozen, frozenOver, isObject, isSealed, sealed } from './json.ts';
 import { type AnyObject, kindOf, type Metadata, type Pod, type ResourceName } from './objects.ts';
 
 export function keyOf(namespace: string | undefined, name: string): string {
@@ -79,15 +79,17 @@ export function withStatus<T extends AnyObject>(
   if (resource === 'volumeattachments') return { ...old, status: body.status };
   const given = (isObject(body.metadata) ? body.metadata : {}) as Partial<Metadata>;
   const { ownerReferences } = old.metadata;
-  const metadata = tidy({ ...given, ...(ownerReferences && { ownerReferences }), ...kept(old) });
+  const metadata = completed(kept(old), ownerReferences ? { ...given, ownerReferences } : given);
   return { ...old, metadata, status: body.status };
 }
 
+type Draft = { -readonly [Key in keyof Metadata]?: Metadata[Key] };
+
 /** What no client changes. */
-function kept({ metadata }: AnyObject): Partial<Metadata> {
+function kept({ metadata }: AnyObject): Draft {
   const { name, namespace, uid, resourceVersion, generation, creationTimestamp } = metadata;
   const { deletionTimestamp, deletionGracePeriodSeconds } = metadata;
-  const all: { -readonly [Key in keyof Metadata]?: Metadata[Key] } = {
+  const all: Draft = {
     name,
     uid,
     resourceVersion,
@@ -110,26 +112,43 @@ export function withMain<T extends AnyObject>(resource: ResourceName, old: T, bo
   if (kindOf(resource).hasStatus) next.status = status;
   const specChanged = next.spec !== spec;
   const generation = (old.metadata.generation ?? 1) + (specChanged ? 1 : 0);
-  next.metadata = tidy({ ...given, ...kept(old), generation });
+  const metadata = kept(old);
+  metadata.generation = generation;
+  next.metadata = completed(metadata, given);
   return next as unknown as T;
 }
 
 /** The frozen object with this version. What is in a frozen object is frozen already. */
 export function stamped<T extends AnyObject>(object: T, resourceVersion: string): T {
   const metadata = { ...object.metadata, resourceVersion };
-  if (!Object.isFrozen(object)) return frozen({ ...object, metadata });
-  Object.freeze(metadata);
+  if (!isSealed(object)) return frozen({ ...object, metadata });
+  sealed(metadata);
   const made: T = { ...object, metadata };
-  return Object.freeze(made);
+  return sealed(made);
 }
 
-/** Empty lists and maps are not stored (omitempty), so that removing the last finalizer is clean. */
-function tidy(metadata: object): Metadata {
-  const result: Record<string, unknown> = {};
-  for (const key of Object.keys(metadata)) {
-    const value = (metadata as Record<string, unknown>)[key];
+/**
+ * What the client may say beside what it cannot change. Empty lists and maps are not stored
+ * (omitempty), so that removing the last finalizer is clean.
+ */
+function completed(metadata: Draft, given: Partial<Metadata>): Metadata {
+  const result = metadata as Record<string, unknown>;
+  for (const key of Object.keys(given)) {
+    if (notTheClients.has(key)) continue;
+    const value = (given as Record<string, unknown>)[key];
     if (value === undefined || value === null) continue;
     if (typeof value !== 'object' || Object.keys(value).length > 0) result[key] = value;
   }
-  return result as unknown as Metadata;
+  return metadata as Metadata;
 }
+
+const notTheClients: ReadonlySet<string> = new Set([
+  'name',
+  'namespace',
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+]);

@@ -84,6 +84,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #clock: DriftingClock;
   readonly #leaseName: string;
+  readonly #labels: Readonly<Record<string, string>>;
   #state!: NodeState;
   #queue!: WorkQueue;
   #mailbox: Fact[] = [];
@@ -101,6 +102,7 @@ export class Agent {
     this.#options = options;
     const { timeline, clockRate, prng, driver, node } = options;
     this.#leaseName = heartbeatLease(driver, node);
+    this.#labels = { [driverLabel]: driver };
     this.#clock = new DriftingClock(timeline, clockRate, prng.between(0, 1_000_000));
     this.start();
   }
@@ -261,11 +263,11 @@ export class Agent {
   }
 
   #body({ bootId, report }: RenewHeartbeat): NonNullable<KubernetesReply['body']> {
-    const { driver, node, lostAfterMs, wallTime } = this.#options;
+    const { node, lostAfterMs, wallTime } = this.#options;
     return leaseHolding(this.#lease?.json, {
       namespace: 'default',
       name: this.#leaseName,
-      labels: { [driverLabel]: driver },
+      labels: this.#labels,
       annotations: { [reportAnnotation]: report },
       holder: heartbeatHolder(node, bootId),
       durationMs: lostAfterMs,

@@ -174,7 +174,7 @@ export class LaggingWatch {
 
   step(now: number, link: Link): void {
     if (now < this.#nextAt || now < this.#stalledUntil) return;
-    if (link === 'calm' && this.#isAtRest(now)) return;
+    if ((link === 'calm' || link === 'open') && this.#isAtRest(now)) return;
     if (!this.#isOpen(now, link)) return;
     if (this.#brokenUntil !== undefined) {
       if (now < this.#brokenUntil) return;

@@ -194,8 +194,9 @@ export class Replica {
   #listen(now: number, link: Link): void {
     const { until, version } = this.#watchesRest;
     const { resourceVersion } = this.options.api.store;
-    if (link === 'calm' && resourceVersion === version && now < until) return;
-    let rest = link === 'calm' ? Number.POSITIVE_INFINITY : 0;
+    const hears = link === 'calm' || link === 'open';
+    if (hears && resourceVersion === version && now < until) return;
+    let rest = hears ? Number.POSITIVE_INFINITY : 0;
     for (const watch of this.#watches) {
       watch.step(now, link);
       rest = Math.min(rest, watch.restsUntil);

@@ -1,11 +1,14 @@
 /** Runs the seeds that it is sent, in a thread of its own. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { sealLightly } from '../model/json.ts';
 import { Coverage, type Reach } from './coverage.ts';
 import { runSeed } from './run.ts';
 import type { Order, Setting, Told } from './seed-thread.ts';
 
 const { covered } = workerData as Setting;
 const coverage = covered ? Coverage.start() : undefined;
+
+sealLightly();
 
 function run(seed: number): Told {
   const { violations, episodes, moves, simulatedMs, faults } = runSeed(seed);

@@ -56,8 +56,8 @@ export function nodeView(json: JsonObject): NodeView {
   const spec = objectIn(json.spec);
   const status = objectIn(json.status);
   return {
-    kind: 'node',
     ...identityOf(json),
+    kind: 'node',
     ready: readiness(status),
     unschedulable: spec.unschedulable === true,
     deleting: isDeleting(json),
@@ -125,8 +125,8 @@ function requirement(field: boolean, json: JsonObject): NodeRequirement {
 
 export function claimView(json: JsonObject): ClaimView {
   return {
-    kind: 'claim',
     ...identityOf(json),
+    kind: 'claim',
     pv: textIn(objectIn(json.spec).volumeName),
     ...claimHealth(objectIn(json.status)),
   };
@@ -137,8 +137,8 @@ export function pvView(json: JsonObject): PvView {
   const csi = objectIn(spec.csi);
   const claim = objectIn(spec.claimRef);
   return {
-    kind: 'pv',
     ...identityOf(json),
+    kind: 'pv',
     driver: interned(textIn(csi.driver)),
     handle: textIn(csi.volumeHandle),
     claimNamespace: interned(textIn(claim.namespace)),
@@ -158,8 +158,8 @@ export function attachmentView(json: JsonObject): AttachmentView {
   const spec = objectIn(json.spec);
   const status = objectIn(json.status);
   return {
-    kind: 'attachment',
     ...identityOf(json),
+    kind: 'attachment',
     driver: interned(textIn(spec.attacher)),
     pv: textIn(objectIn(spec.source).persistentVolumeName),
     nodeName: interned(textIn(spec.nodeName)),
@@ -178,8 +178,8 @@ export function csiNodeView(json: JsonObject): CsiNodeView {
     if (textIn(name) !== '') nodeIds.set(interned(textIn(name)), textIn(nodeID));
   }
   return {
-    kind: 'csinode',
     ...identityOf(json),
+    kind: 'csinode',
     nodeIds: Object.fromEntries(nodeIds),
     ...unreachableStorage(objectIn(json.status)),
   };
@@ -188,8 +188,8 @@ export function csiNodeView(json: JsonObject): CsiNodeView {
 /** `attachRequired` is true unless it says false (storage/v1 CSIDriverSpec). */
 export function csiDriverView(json: JsonObject): CsiDriverView {
   return {
-    kind: 'csidriver',
     ...identityOf(json),
+    kind: 'csidriver',
     attachRequired: objectIn(json.spec).attachRequired !== false,
   };
 }
@@ -197,8 +197,8 @@ export function csiDriverView(json: JsonObject): CsiDriverView {
 export function leaseView(json: JsonObject): LeaseView {
   const spec = objectIn(json.spec);
   return {
-    kind: 'lease',
     ...identityOf(json),
+    kind: 'lease',
     holder: textIn(spec.holderIdentity),
     renewTime: textIn(spec.renewTime),
     durationMs: numberIn(spec.leaseDurationSeconds) * 1000,
@@ -208,9 +208,9 @@ export function leaseView(json: JsonObject): LeaseView {
 }
 
 export function namespaceView(json: JsonObject): SwitchView {
-  return { kind: 'namespace', ...identityOf(json), values: ownAnnotations(json) };
+  return { ...identityOf(json), kind: 'namespace', values: ownAnnotations(json) };
 }
 
 export function configMapView(json: JsonObject): SwitchView {
-  return { kind: 'configmap', ...identityOf(json), values: textMapIn(json.data) };
+  return { ...identityOf(json), kind: 'configmap', values: textMapIn(json.data) };
 }

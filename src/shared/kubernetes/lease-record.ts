@@ -1,4 +1,4 @@
-import type { JsonObject } from '../effect.ts';
+import type { Json, JsonObject } from '../effect.ts';
 import { numberIn, objectIn, textIn } from '../untrusted-json.ts';
 import { microTime } from './micro-time.ts';
 
@@ -47,15 +47,7 @@ export function leaseHolding(json: JsonObject | undefined, hold: LeaseHold): Jso
     ...json,
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
-    metadata: {
-      ...metadata,
-      namespace: hold.namespace,
-      name: hold.name,
-      labels: { ...objectIn(metadata.labels), ...hold.labels },
-      ...(hold.annotations === undefined
-        ? {}
-        : { annotations: { ...objectIn(metadata.annotations), ...hold.annotations } }),
-    },
+    metadata: metadataHolding(metadata, hold),
     spec: {
       ...spec,
       holderIdentity: hold.holder,
@@ -67,4 +59,20 @@ export function leaseHolding(json: JsonObject | undefined, hold: LeaseHold): Jso
         sameHolder || hold.holder === '' || json === undefined ? transitions : transitions + 1,
     },
   };
+}
+
+function metadataHolding(
+  metadata: JsonObject,
+  { namespace, name, labels, annotations }: LeaseHold,
+): JsonObject {
+  const named = { ...metadata, namespace, name, labels: withOurs(metadata.labels, labels) };
+  if (annotations === undefined) return named;
+  return { ...named, annotations: withOurs(metadata.annotations, annotations) };
+}
+
+/** Most renewals say what the one before said. */
+function withOurs(json: Json | undefined, ours: Readonly<Record<string, string>>): JsonObject {
+  const known = objectIn(json);
+  const isSaid = Object.keys(ours).every((key) => known[key] === ours[key]);
+  return isSaid ? known : { ...known, ...ours };
 }
