@@ -9,6 +9,7 @@ import { type Situation, guards, movable } from './guards.ts';
 import { isHalfMoved } from './half-moved.ts';
 import { hold } from './hold.ts';
 import { podNotMoved } from './notices.ts';
+import { refusedHold } from './refusal.ts';
 import { type State, heartbeatOf, kubeletOf, memoryOf } from './state.ts';
 import { type Verdict, isDead } from './verdict.ts';
 import {
@@ -36,6 +37,11 @@ export function begin(situation: Situation, verdict: Verdict, wanted: Wanted): v
   }
   const pods = proven(situation, verdict, allowed, wanted);
   if (pods.length === 0) return;
+  const refused = refusedHold(memoryOf(state, nodeName).refusal, 'BeginEpisode', situation.now);
+  if (refused !== undefined) {
+    const failure = { situation, verdict, incident };
+    wanted.notices.push(...pods.map((pod) => podNotMoved(failure, pod, refused)));
+  }
   const volumes = new Map(pods.flatMap((pod) => ourVolumes(state, pod)).map((v) => [v.pv, v]));
   pushBegin(situation, wanted, {
     ...evidenceOf(state, nodeName, verdict, [...volumes.values()]),

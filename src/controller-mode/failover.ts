@@ -44,7 +44,9 @@ import { endInOrder, mayForce } from './graceful.ts';
 import { hasLostVolume } from './half-moved.ts';
 import type { Hold } from './hold.ts';
 import { join } from './join.ts';
+import { podWaits } from './notices.ts';
 import { settlePhase } from './phase.ts';
+import { refusedHold } from './refusal.ts';
 import { close, release, withdraw } from './release.ts';
 import { isBare, isHoldable } from './unsafe.ts';
 import { isDead } from './verdict.ts';
@@ -72,8 +74,12 @@ export function failover(episode: Episode, candidates: readonly PodView[], wante
 
 /** Step 2. Without our taint the replacement is scheduled straight back onto the dead node. */
 function keepAway(episode: Episode, wanted: Wanted): void {
-  const { node, situation, heartbeat } = episode;
+  const { node, situation, heartbeat, members, memory } = episode;
   if (node === undefined || hasOwnTaint(episode)) return;
+  const refused = refusedHold(memory.refusal, 'SetTaint', situation.now);
+  if (refused !== undefined) {
+    wanted.notices.push(...members.map(({ pod }) => podWaits(episode, pod, refused)));
+  }
   const key = fencedTaint(situation.state.policy.driver);
   const taint = { key, value: '' };
   const record = { heartbeat, epoch: episode.record.epoch };

@@ -3,6 +3,7 @@ import { heartbeatLease } from '../shared/names.ts';
 import type { NodeReport } from '../shared/record.ts';
 import type { Trouble } from './evidence.ts';
 import type { Policy } from './policy.ts';
+import type { NodeRefusal } from './refusal.ts';
 
 /** What we remember of a node beyond what the cluster's objects say; forgetting it only delays. */
 export interface NodeMemory {
@@ -40,6 +41,8 @@ export interface NodeMemory {
   outOfServiceSetAt: Instant | undefined;
   /** While it stood, or stands, attach/detach let go of a volume. */
   outOfServiceHelped: boolean;
+  /** What came last of a change of ours to its record or its taint, if it was in vain. */
+  refusal: NodeRefusal | undefined;
   /** When we asked for its episode, as long as we do not see the record. */
   begunAt: Instant | undefined;
   /** When we first saw the record of `recordEpoch`. */
@@ -82,6 +85,7 @@ export function emptyMemory({ namespace, driver }: Policy, node: string): NodeMe
     outOfServiceGoneAt: undefined,
     outOfServiceSetAt: undefined,
     outOfServiceHelped: false,
+    refusal: undefined,
     begunAt: undefined,
     recordEpoch: '',
     recordSeenAt: 0,

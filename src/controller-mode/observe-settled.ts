@@ -6,7 +6,7 @@ import type { Action, ActionOf } from './actions.ts';
 import { observeBeginSettled } from './begun.ts';
 import type { NodeMemory } from './node-memory.ts';
 import { type State, groupOf, memoryOf } from './state.ts';
-import type { PodChange } from './refusal.ts';
+import type { NodeChange, PodChange } from './refusal.ts';
 import { observeConfirmation } from './storage-view.ts';
 import { observeAnswerAgain } from './trouble.ts';
 import { stillPublished } from './verify-revoked.ts';
@@ -27,12 +27,24 @@ export function observeSettled(
   }
   const memory = memoryOf(state, settled.node);
   if (settled.kind === 'BeginEpisode') observeBeginSettled(memory, outcome);
+  if (isNodeChange(settled, state.policy.driver)) {
+    memory.refusal = outcome.kind === 'Done' ? undefined : { kind: settled.kind, outcome, at: now };
+  }
   if (settled.kind === 'VerifyRevoked') observeListing(memory, settled, outcome);
   if (outcome.kind !== 'Done') return;
   if (settled.kind === 'MarkPod') observeMark(state, settled);
   if (settled.kind === 'SetTaint' || settled.kind === 'ClearTaint') {
     observeOutOfService(memory, settled, now);
   }
+}
+
+/** Of the taints only the fenced one: the others do not keep an episode from going on. */
+function isNodeChange(settled: Action, driver: string): settled is NodeChange {
+  return (
+    settled.kind === 'BeginEpisode' ||
+    ((settled.kind === 'SetTaint' || settled.kind === 'ClearTaint') &&
+      settled.taint.key === fencedTaint(driver))
+  );
 }
 
 /** Which volumes the driver's listing proved to be off the node, and what it said of the others. */

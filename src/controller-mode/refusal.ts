@@ -1,10 +1,43 @@
+import type { Instant } from '../shared/clock.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { ActionOf } from './actions.ts';
+import { type Hold, hold } from './hold.ts';
 
 export type PodChange = ActionOf<'MarkPod' | 'EndPod' | 'Evict'>;
+/** The record of an episode, and the taint. */
+export type NodeChange = ActionOf<'BeginEpisode' | 'SetTaint' | 'ClearTaint'>;
+
+type InVain = Exclude<Outcome, { readonly kind: 'Done' }>;
 
 /** What came last of a change of ours to a pod, which was in vain. */
 export interface Refusal {
   readonly kind: PodChange['kind'];
-  readonly outcome: Exclude<Outcome, { readonly kind: 'Done' }>;
+  readonly outcome: InVain;
+}
+
+/** The same of a node. What is wanted is tried again every few seconds, so an old one is over. */
+export interface NodeRefusal {
+  readonly kind: NodeChange['kind'];
+  readonly outcome: InVain;
+  readonly at: Instant;
+}
+
+/** Several times as long as the work queue waits before it tries again (workqueue.ts). */
+const freshMs = 60_000;
+
+/** Our view is behind: the object is gone or another one by now. */
+const lateCodes: ReadonlySet<string> = new Set(['HTTP_404', 'HTTP_409']);
+
+/** What people are told of a change to the node, if the API has just refused it. */
+export function refusedHold(
+  refusal: NodeRefusal | undefined,
+  kind: NodeChange['kind'],
+  now: Instant,
+): Hold | undefined {
+  if (refusal?.kind !== kind || now - refusal.at >= freshMs) return undefined;
+  const { code, detail } = refusal.outcome;
+  // All other codes are ours: something has changed since it was decided.
+  if (!code.startsWith('HTTP_') || lateCodes.has(code)) return undefined;
+  const answer = `the API answered ${code}: ${detail}`;
+  return kind === 'BeginEpisode' ? hold('record-refused', answer) : hold('taint-refused', answer);
 }

@@ -12,10 +12,11 @@ import {
   lockedUntil,
 } from './episode.ts';
 import { type Hold, hold } from './hold.ts';
-import { nodeKept, nodeReleased } from './notices.ts';
+import { nodeKept, nodeReleased, nodeStillTainted } from './node-notices.ts';
 import { clearOutOfService } from './out-of-service.ts';
 import { outOfServiceLingerMs } from './policy.ts';
 import { updateRecord } from './phase.ts';
+import { refusedHold } from './refusal.ts';
 import { heartbeatOf, kubeletOf } from './state.ts';
 import { podsMarkedFor } from './stray-intent.ts';
 import { attachmentOf, usersOf } from './volumes.ts';
@@ -68,11 +69,12 @@ function hasEndedSome({ situation, record }: Episode): boolean {
 
 /** The last steps, after `Released` was written: marks, taints, then the record itself. */
 export function close(episode: Episode, wanted: Wanted): void {
-  const { situation, node, heartbeat, record } = episode;
-  const { state, nodeName } = situation;
+  const { situation, node, heartbeat, record, memory } = episode;
+  const { state, nodeName, now } = situation;
   const { driver } = state.policy;
   const before = wanted.actions.length;
-  if (node !== undefined && hasOwnTaint(episode)) {
+  const tainted = node !== undefined && hasOwnTaint(episode);
+  if (tainted) {
     const taint = { key: fencedTaint(driver), value: '' };
     const fields = { node: nodeName, nodeUid: node.uid, taint };
     wanted.actions.push(action('ClearTaint', taint.key, fields));
@@ -86,7 +88,9 @@ export function close(episode: Episode, wanted: Wanted): void {
     const fields = { node: nodeName, heartbeat, epoch: record.epoch, taint };
     wanted.actions.push(action('RemoveRecord', record.epoch, fields, true));
   }
-  wanted.notices.push(...nodeReleased(episode));
+  const refused = refusedHold(memory.refusal, 'ClearTaint', now);
+  if (!tainted) wanted.notices.push(...nodeReleased(episode));
+  else if (refused !== undefined) wanted.notices.push(...nodeStillTainted(episode, refused));
 }
 
 /** Why this node may not be given back yet; undefined: it has proven to be clean. */

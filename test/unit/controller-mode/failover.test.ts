@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { policyAnnotation } from '../../../src/shared/names.ts';
+import { failed } from '../../../src/shared/outcome.ts';
 import { driver, otherDriver, type Stage } from './views.ts';
 import { World } from './world.ts';
 
@@ -68,6 +69,42 @@ describe('the steps before the fence', () => {
     answer('Failed', 'HTTP_403');
     world.settle(wanted);
     expect(world.words('FailoverWaiting', 'web-0')).toEqual([]);
+  });
+
+  it('wait for a taint that the API refuses, and people are told while it does', () => {
+    const world = recorded();
+    world.mark('web-0');
+    const [wanted] = world.wanted('SetTaint');
+    if (wanted === undefined) throw new Error('no taint');
+    const said = () => world.words('FailoverWaiting', 'web-0');
+    expect(said()).toEqual([]);
+    for (const code of ['HTTP_403', 'HTTP_500']) {
+      world.settle(wanted, failed(code, 'no'));
+      expect(said()).toEqual(['taint-refused']);
+    }
+    for (const code of ['HTTP_404', 'HTTP_409', 'OTHER_EPOCH']) {
+      world.settle(wanted, failed(code, 'no'));
+      expect(said()).toEqual([]);
+    }
+    world.settle(wanted, failed('HTTP_403', 'no'));
+    world.pass(60_000);
+    expect(said()).not.toContain('taint-refused');
+    world.settle(wanted, failed('HTTP_403', 'no'));
+    world.settle(wanted);
+    expect(said()).not.toContain('taint-refused');
+  });
+
+  it('begin with a record, and people are told when the API refuses it', () => {
+    const world = World.healthy();
+    world.workload('web-0', 'n1');
+    world.lose('n1');
+    const [wanted] = world.wanted('BeginEpisode');
+    if (wanted === undefined) throw new Error('nothing is begun');
+    world.settle(wanted, failed('RENEWED', 'it has changed'));
+    expect(world.words('FailoverHeld', 'web-0')).toEqual([]);
+    world.settle(wanted, failed('HTTP_403', 'no'));
+    expect(world.words('FailoverHeld', 'web-0')).toEqual(['record-refused']);
+    expect(world.wanted('BeginEpisode')).toHaveLength(1);
   });
 
   it('count no mark of another episode, of another pod or of another node', () => {

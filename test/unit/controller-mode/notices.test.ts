@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { NodeView } from '../../../src/shared/model.ts';
 import { policyAnnotation } from '../../../src/shared/names.ts';
+import { failed } from '../../../src/shared/outcome.ts';
 import { type Stage } from './views.ts';
 import { World } from './world.ts';
 
@@ -188,8 +189,21 @@ describe('what people read of an episode', () => {
   ])('ends on the node: %s is %s', (reason, notice) => {
     const world = running('free');
     world.record('n1', ['web-0'], { phase: 'Released', reason });
+    expect(world.notices(notice)).toEqual([]);
+    world.untaint('n1');
     expect(world.notices(notice)).toMatchObject([{ about: node, type: 'Normal' }]);
     expect(world.notices('FailoverStarted')).toEqual([]);
+  });
+
+  it('says that the node is still tainted, where the API refuses to have that changed', () => {
+    const world = running('free');
+    world.record('n1', ['web-0'], { phase: 'Released' });
+    const [wanted] = world.wanted('ClearTaint');
+    if (wanted === undefined) throw new Error('the taint stays');
+    expect(world.words('NodeKeptFenced', 'n1')).toEqual([]);
+    world.settle(wanted, failed('HTTP_403', 'no'));
+    expect(world.words('NodeKeptFenced', 'n1')).toEqual(['taint-refused']);
+    expect(world.notices('NodeReleased')).toEqual([]);
   });
 });
 

@@ -6,6 +6,7 @@ import { fenceOf } from '../../../src/controller-mode/driver-table.ts';
 import type { Episode } from '../../../src/controller-mode/episode.ts';
 import { guards, type Situation } from '../../../src/controller-mode/guards.ts';
 import { hold } from '../../../src/controller-mode/hold.ts';
+import * as nodeNotices from '../../../src/controller-mode/node-notices.ts';
 import * as notices from '../../../src/controller-mode/notices.ts';
 import type { Verdict } from '../../../src/controller-mode/verdict.ts';
 import { fences } from '../../../src/shared/config.ts';
@@ -108,7 +109,7 @@ describe('guards', () => {
 
   it('stand in the order in which they are asked', () => {
     const before = ['not-leader', 'own-view-stale'];
-    expect(first).toEqual([...before, ...Object.keys(guards), 'shared-volume']);
+    expect(first).toEqual([...before, ...Object.keys(guards), 'shared-volume', 'record-refused']);
   });
 
   it('and what an episode waits for are all told', () => {
@@ -180,9 +181,9 @@ describe('what you see', () => {
     ...notices.podStarted(episode, pod),
     ...notices.podCompleted(episode, pod),
     notices.volumeFenced(episode, claim, 'vol-7'),
-    ...notices.nodeVerdict(situation, verdict, 'i'),
-    ...notices.nodeFenced(episode),
-    ...notices.nodeReleased(episode),
+    ...nodeNotices.nodeVerdict(situation, verdict, 'i'),
+    ...nodeNotices.nodeFenced(episode),
+    ...nodeNotices.nodeReleased(episode),
     notices.podNotMoved({ situation, verdict, incident: 'i' }, pod, retained),
   ];
 
@@ -195,7 +196,7 @@ describe('what you see', () => {
   );
 
   it('lists every Event reason', () => {
-    const files = ['notices', 'tell-health', 'protection', 'recovery'];
+    const files = ['notices', 'node-notices', 'tell-health', 'protection', 'recovery'];
     const sources = files.map((file) => readFileSync(`src/controller-mode/${file}.ts`, 'utf8'));
     const named = /'((?:Failover|MostVolumes|Node|Volume|NotP|P)(?:[A-Z]|rotected)\w*)'/g;
     const literal = [...sources.join('').matchAll(named)];
