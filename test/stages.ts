@@ -74,6 +74,7 @@ const late: readonly Plan[] = ['all'];
 const bundle = 'bundle';
 const controlPlane = 'build of the control plane';
 const nodes = 'build of control plane and nodes';
+const scenarios = 'scenarios';
 
 /** On each track the order is that of speed: what fails sooner tells sooner. */
 export const stages: readonly Stage[] = [
@@ -163,12 +164,13 @@ export const stages: readonly Stage[] = [
   },
   { name: 'demo', track: 'model', plans: late, run: { command: ['node', 'test/demo/demo.ts'] } },
   { name: 'contract', track: 'model', plans: late, run: { tests: ['test/contract'] }, workers: 2 },
-  // One at a time is fast enough beside the real track, which takes as long and needs the processors.
+  // Beside what is end to end, which takes as long then: neither needs a processor of its own.
   {
-    name: 'scenarios',
+    name: scenarios,
     track: 'model',
     plans: late,
     run: { tests: ['test/scenarios'] },
+    workers: 2,
     timeoutMinutes: 30,
   },
 
@@ -183,10 +185,11 @@ export const stages: readonly Stage[] = [
     workers: 2,
     timeoutMinutes: 30,
   },
+  // They need a processor of their own, which there is when the scenarios are over.
   {
     name: 'some failures of real machines',
-    track: 'real',
-    after: [bundle, nodes],
+    track: 'machines',
+    after: [bundle, nodes, scenarios],
     plans: late,
     run: { tests: ['test/real'], but: [...measuredOnMachines, ...longOnMachines] },
     machines: true,
@@ -196,7 +199,7 @@ export const stages: readonly Stage[] = [
   // They wait for Kubernetes' clocks, too.
   {
     name: 'on real machines',
-    track: 'real',
+    track: 'machines',
     after: [bundle, nodes],
     plans: ['real'],
     run: { tests: [...longOnMachines, 'test/real'], but: measuredOnMachines },

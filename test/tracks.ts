@@ -1,8 +1,9 @@
 /**
- * `work`, `seeds` and `build`, for which others wait, compute and have time. `model` and `real` wait
- * by the clock, on the modelled control plane and on the real one. `measured` is what counts seconds.
+ * `work`, `seeds` and `build`, for which others wait, compute and have time. `model`, `real` and
+ * `machines` wait by the clock, on the modelled control plane, on the real one, and on real machines.
+ * `measured` is what counts seconds.
  */
-export type Track = 'build' | 'measured' | 'model' | 'real' | 'seeds' | 'work';
+export type Track = 'build' | 'machines' | 'measured' | 'model' | 'real' | 'seeds' | 'work';
 
 export interface Planned {
   readonly name: string;
