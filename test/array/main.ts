@@ -4,7 +4,6 @@
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { keepCompiled } from '../machine/compile-cache.ts';
 import { startArray } from './start-array.ts';
 
 const { values } = parseArgs({
@@ -13,7 +12,7 @@ const { values } = parseArgs({
     nbd: { type: 'string', default: '127.0.0.1:0' },
   },
 });
-const { adminAddress, nbdAddress } = await startArray(values);
-process.stdout.write(`${JSON.stringify({ admin: adminAddress, nbd: nbdAddress })}\n`);
-keepCompiled();
+void startArray(values).then(({ adminAddress, nbdAddress }) =>
+  process.stdout.write(`${JSON.stringify({ admin: adminAddress, nbd: nbdAddress })}\n`),
+);
 process.once('SIGTERM', () => process.exit(0));

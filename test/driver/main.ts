@@ -7,7 +7,6 @@
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { keepCompiled } from '../machine/compile-cache.ts';
 import type { DriverOptions } from './start-driver.ts';
 import { startDriver } from './start-driver.ts';
 
@@ -48,9 +47,7 @@ const options: DriverOptions = {
   ...given('capabilities', values.capabilities && words(values.capabilities)),
   ...given('nodeCapabilities', values['node-capabilities'] && words(values['node-capabilities'])),
 };
-await startDriver(options);
-process.stdout.write('ready\n');
-keepCompiled();
+void startDriver(options).then(() => process.stdout.write('ready\n'));
 process.once('SIGTERM', () => process.exit(0));
 
 function words(list: string): string[] {

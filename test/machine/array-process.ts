@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { compileCache } from './compile-cache.ts';
 import { eventually } from './eventually.ts';
 import { ManagedProcess } from './process.ts';
 import type { Endpoint } from './proxy.ts';
+import { standIn } from './stand-ins.ts';
 
 export interface ArrayAddresses {
   /** `host:port` */
@@ -21,7 +21,7 @@ export async function startArrayProcess(
     new ManagedProcess({
       name: 'array',
       command: process.execPath,
-      args: [fileURLToPath(new URL('../array/main.ts', import.meta.url))],
+      args: [standIn('array')],
       env: compileCache,
       logFile: join(folder, 'array.log'),
       runId,

@@ -19,6 +19,7 @@ import { ModelFoundation } from './model-foundation.ts';
 import { ManagedProcess } from './process.ts';
 import { ProcessMachine } from './process-machine.ts';
 import { ScratchFolder } from './scratch-folder.ts';
+import { standIn } from './stand-ins.ts';
 import { isWatched } from './watched.ts';
 import { createWorkload, must } from './create-workload.ts';
 import { slotOfPlan, type WorkloadPlan } from './workload-objects.ts';
@@ -349,7 +350,7 @@ async function startAttacherDriver(
     name: 'attacher-driver',
     command: process.execPath,
     args: [
-      fileURLToPath(new URL('../driver/main.ts', import.meta.url)),
+      standIn('driver'),
       '--mode=controller',
       `--endpoint=${csiAddress}`,
       `--driver-name=${driverName}`,

@@ -1,4 +1,3 @@
-import { flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const folder = fileURLToPath(new URL('../../.cache/compile', import.meta.url));
@@ -12,8 +11,3 @@ export const compileCache = {
   NODE_COMPILE_CACHE: folder,
   NODE_OPTIONS: `--require="${preload}"`,
 } as const;
-
-/** For whoever may end by SIGKILL: what it compiled is not written then. */
-export function keepCompiled(): void {
-  setTimeout(flushCompileCache, 2_000).unref();
-}

@@ -1,6 +1,5 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { defaultControllerCapabilities } from '../driver/service-capabilities.ts';
 import { type DialectName, dialects } from '../driver/dialect.ts';
 import { type Told, writeTold } from '../driver/faults.ts';
@@ -9,6 +8,7 @@ import { type ApiAccess, accessThrough } from './api-access.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { ManagedProcess } from './process.ts';
 import { type Endpoint, TcpProxy } from './proxy.ts';
+import { standIn } from './stand-ins.ts';
 
 export interface ControllerReplicaOptions {
   readonly name: string;
@@ -128,7 +128,7 @@ export class ControllerReplica implements AsyncDisposable {
     if (part === 'plugin') {
       const can = [...defaultControllerCapabilities, ...dialects[dialect].controller];
       return [
-        fileURLToPath(new URL('../driver/main.ts', import.meta.url)),
+        standIn('driver'),
         '--mode=controller',
         `--endpoint=${this.csiAddress}`,
         `--driver-name=${driverName}`,

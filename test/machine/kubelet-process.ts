@@ -6,7 +6,6 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
 import { kubeletDefaults } from '../model/kubelet-action.ts';
-import { keepCompiled } from './compile-cache.ts';
 import { ApiClient } from './api-client.ts';
 import { CsiClient } from './csi-client.ts';
 import { Kubelet } from './kubelet.ts';
@@ -61,9 +60,7 @@ createServer((_, response) => response.end('ok')).listen(
   '127.0.0.1',
 );
 const stop = new AbortController();
-keepCompiled();
 process.once('SIGTERM', () => stop.abort());
 // As logind's PrepareForShutdown reaches a kubelet.
 process.once('SIGUSR2', () => kubelet.shutDown());
-await kubelet.run(stop.signal);
-process.exit(0);
+void kubelet.run(stop.signal).then(() => process.exit(0));

@@ -1,6 +1,6 @@
-import { fileURLToPath } from 'node:url';
 import { type DialectName, dialects } from '../driver/dialect.ts';
 import { defaultNodeCapabilities } from '../driver/service-capabilities.ts';
+import { standIn } from './stand-ins.ts';
 
 /** The processes that a stand-in machine is made of. */
 export type Part = 'plugin' | 'runtime' | 'kubelet' | 'agent';
@@ -57,7 +57,7 @@ export function machineCommand(
   switch (part) {
     case 'runtime':
       return [
-        script('./runtime-process.ts'),
+        standIn('runtime'),
         `--socket=${machine.runtimeSocket}`,
         `--cgroup-dir=${machine.cgroupDir}`,
         `--interval-ms=${machine.writeIntervalMs ?? 200}`,
@@ -66,7 +66,7 @@ export function machineCommand(
       return plugin(machine);
     case 'kubelet':
       return [
-        script('./kubelet-process.ts'),
+        standIn('kubelet'),
         `--node-name=${machine.name}`,
         // Kubernetes treats zones by how many of their nodes fail: beds on one cluster do not mix.
         `--zone=${machine.driverName}`,
@@ -87,7 +87,7 @@ export function machineCommand(
 function plugin(machine: MachineFlags & MachinePlaces): readonly string[] {
   const can = [...defaultNodeCapabilities, ...dialects[machine.dialect].node];
   return [
-    script('../driver/main.ts'),
+    standIn('driver'),
     '--mode=node',
     `--endpoint=unix:${machine.csiSocket}`,
     `--driver-name=${machine.driverName}`,
@@ -115,8 +115,4 @@ function agent(bundle: string, machine: MachineFlags & MachinePlaces): readonly 
     `--kubelet-healthz-address=127.0.0.1:${machine.healthzPort}`,
     ...(machine.agentFlags ?? []),
   ];
-}
-
-function script(path: string): string {
-  return fileURLToPath(new URL(path, import.meta.url));
 }

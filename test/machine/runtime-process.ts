@@ -7,7 +7,6 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { rmSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import { keepCompiled } from './compile-cache.ts';
 import { type Container, Runtime } from './runtime.ts';
 
 const { values } = parseArgs({
@@ -45,5 +44,4 @@ createServer((request, response) => {
     response.end(String(error));
   });
 }).listen(values.socket);
-keepCompiled();
 process.once('SIGTERM', () => process.exit(0));
