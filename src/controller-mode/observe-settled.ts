@@ -31,10 +31,13 @@ export function observeSettled(
     memory.refusal = outcome.kind === 'Done' ? undefined : { kind: settled.kind, outcome, at: now };
   }
   if (settled.kind === 'VerifyRevoked') observeListing(memory, settled, outcome);
-  if (outcome.kind !== 'Done') return;
+  if (outcome.kind === 'Done') observeDone(state, settled, now);
+}
+
+function observeDone(state: State, settled: Action, now: Instant): void {
   if (settled.kind === 'MarkPod') observeMark(state, settled);
   if (settled.kind === 'SetTaint' || settled.kind === 'ClearTaint') {
-    observeOutOfService(memory, settled, now);
+    observeOutOfService(memoryOf(state, settled.node), settled, now);
   }
 }
 
