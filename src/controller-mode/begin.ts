@@ -112,6 +112,7 @@ export function adopt(situation: Situation, wanted: Wanted): boolean {
  */
 export function follow(situation: Situation, wanted: Wanted): boolean {
   const { state, nodeName } = situation;
+  if (!state.holdsByNode.has(nodeName)) return false;
   const marked = podsOn(state, nodeName).filter((pod) => isHalfMoved(state, pod));
   const pods = [...new Set([...candidatesOn(state, nodeName), ...marked])].filter(
     (pod) => guards.paused?.(situation, pod) === undefined,

@@ -67,6 +67,7 @@ export function offer<Action extends KeyedAction>(
   wanted: readonly Action[],
   now: Instant,
 ): { readonly start: readonly Action[] } {
+  if (wanted.length === 0 && queue.entries.size === 0) return { start: [] };
   const byKey = new Map<string, Action>();
   for (const action of wanted) if (!byKey.has(action.key)) byKey.set(action.key, action);
   forgetUnwanted(queue, byKey);

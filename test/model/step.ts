@@ -17,6 +17,8 @@ export class Gate {
   /** Of this store's resources; looked up once, because gates are asked in every step. */
   #store: Store | undefined;
   #versions: readonly Version[] = [];
+  /** The whole store's when it was asked last: in most steps nothing at all has changed. */
+  #asOf = -1;
   #version = -1;
   #wakeAt = Number.NEGATIVE_INFINITY;
 
@@ -26,6 +28,9 @@ export class Gate {
 
   /** Whether to work in this step; if so, the next wake-up must be set again by `wakeAt`. */
   open({ store, now }: StepContext): boolean {
+    const isSame = store === this.#store && store.resourceVersion === this.#asOf;
+    if (isSame && now < this.#wakeAt) return false;
+    this.#asOf = store.resourceVersion;
     if (store !== this.#store) {
       this.#store = store;
       this.#versions = this.#resources.map((resource) => store.versionOf(resource));
