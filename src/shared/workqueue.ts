@@ -67,22 +67,10 @@ export function offer<Action extends KeyedAction>(
   wanted: readonly Action[],
   now: Instant,
 ): { readonly start: readonly Action[] } {
-  if (wanted.length === 0 && queue.entries.size === 0) return { start: [] };
-  const byKey = new Map<string, Action>();
-  for (const action of wanted) if (!byKey.has(action.key)) byKey.set(action.key, action);
-  forgetUnwanted(queue, byKey);
-
-  const ready: { readonly action: Action; readonly entry: Entry }[] = [];
-  for (const action of byKey.values()) {
-    const entry = entryOf(queue, action, now);
-    if (!entry.running && entry.readyAt <= now) ready.push({ action, entry });
-  }
-  // Stable: among those ready since the same moment the order of the decision holds.
-  ready.sort((a, b) => rankOf(a.action) - rankOf(b.action) || a.entry.readyAt - b.entry.readyAt);
-
   const start: Action[] = [];
+  if (wanted.length === 0 && queue.entries.size === 0) return { start };
   const reserved = new Set<string>();
-  for (const { action, entry } of ready) {
+  for (const { action, entry } of readyInOrder(queue, wanted, now)) {
     if (queue.running >= queue.limits.concurrency) break;
     if (reserved.has(entry.scope) || !scopeAdmits(queue, entry)) {
       if (entry.exclusive) reserved.add(entry.scope);
@@ -92,6 +80,30 @@ export function offer<Action extends KeyedAction>(
     start.push(action);
   }
   return { start };
+}
+
+interface Ready<Action extends KeyedAction> {
+  readonly action: Action;
+  readonly entry: Entry;
+}
+
+function readyInOrder<Action extends KeyedAction>(
+  queue: WorkQueue,
+  wanted: readonly Action[],
+  now: Instant,
+): readonly Ready<Action>[] {
+  const byKey = new Map<string, Action>();
+  for (const action of wanted) if (!byKey.has(action.key)) byKey.set(action.key, action);
+  forgetUnwanted(queue, byKey);
+  const ready: Ready<Action>[] = [];
+  for (const action of byKey.values()) {
+    const entry = entryOf(queue, action, now);
+    if (!entry.running && entry.readyAt <= now) ready.push({ action, entry });
+  }
+  // Stable: among those ready since the same moment the order of the decision holds.
+  return ready.sort(
+    (a, b) => rankOf(a.action) - rankOf(b.action) || a.entry.readyAt - b.entry.readyAt,
+  );
 }
 
 /**
