@@ -7,6 +7,7 @@
 const { readFileSync, renameSync, statSync, writeFileSync } = require('node:fs');
 const Module = require('node:module');
 const { dirname } = require('node:path');
+const { cachedDataVersionTag } = require('node:v8');
 const { Script } = require('node:vm');
 
 /** Called by Node for each file of CommonJS; tools have replaced it for as long as there is Node. */
@@ -20,14 +21,12 @@ Module.prototype[compiling] = function compileProgram(content, filename, ...more
   const mode = /^--mode=\w+|^--[\w-]+/.exec(process.argv[2] ?? '')?.[0] ?? '';
   const file = `${filename}${mode}.compiled`;
   const { size, mtimeMs } = statSync(filename);
-  // V8 itself compares versions, flags and the source's length.
-  const head = Buffer.from(`${size} ${mtimeMs}`.padEnd(headBytes));
+  // V8 itself compares its version, its flags, and of the source only the length.
+  const head = Buffer.from(`${cachedDataVersionTag()} ${size} ${mtimeMs}`.padEnd(headBytes));
   const cachedData = readCompiled(file, head);
   const source = Module.wrap(content.replace(/^#!.*/, ''));
   const script = new Script(source, { filename, cachedData });
-  if (cachedData === undefined || script.cachedDataRejected) {
-    setTimeout(() => writeCompiled(file, [head, script.createCachedData()]), 2_000).unref();
-  }
+  if (cachedData === undefined) setTimeout(() => keep(script, file, head), 2_000).unref();
   const require = Module.createRequire(filename);
   return Reflect.apply(script.runInThisContext(), this.exports, [
     this.exports,
@@ -47,11 +46,13 @@ function readCompiled(file, head) {
   }
 }
 
-/** In one piece: others may be about to read it, or to write the same. */
-function writeCompiled(file, parts) {
+function keep(script, file, head) {
+  // Others of the program that began as we did may have been first.
+  if (readCompiled(file, head) !== undefined) return;
   const whole = `${file}.${process.pid}`;
   try {
-    writeFileSync(whole, Buffer.concat(parts));
+    writeFileSync(whole, Buffer.concat([head, script.createCachedData()]));
+    // In one piece: somebody may be about to read it.
     renameSync(whole, file);
   } catch {
     // The folder may be gone, or not ours: then it only stays slow.
