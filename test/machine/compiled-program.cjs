@@ -49,7 +49,8 @@ function readCompiled(file, head) {
 function keep(script, file, head) {
   // Others of the program that began as we did may have been first.
   if (readCompiled(file, head) !== undefined) return;
-  const whole = `${file}.${process.pid}`;
+  // Not by its process id: in namespaces of their own several have the same.
+  const whole = `${file}.${require('node:crypto').randomUUID()}`;
   try {
     writeFileSync(whole, Buffer.concat([head, script.createCachedData()]));
     // In one piece: somebody may be about to read it.

@@ -2,7 +2,7 @@
  * The programs of stand-ins, each bundled to one file: each machine starts three of them, and to
  * load a hundred files of packages was most of that.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { cpSync, existsSync, globSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -38,7 +38,8 @@ function bundled(): string {
     const path = join(cache, old);
     if (statSync(path).mtimeMs < Date.now() - dayMs) rmSync(path, { recursive: true, force: true });
   }
-  const whole = join(cache, `unfinished-${process.pid}`);
+  // Not by its process id: in namespaces of their own several runs have the same.
+  const whole = join(cache, `unfinished-${randomUUID()}`);
   mkdirSync(whole, { recursive: true });
   bundle(whole);
   for (const proto of protos) cpSync(join(root, proto), join(whole, proto), { recursive: true });
