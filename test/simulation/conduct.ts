@@ -11,11 +11,12 @@ import {
   intentAnnotation,
   outOfServiceTaint,
   outOfServiceValue,
+  reportAnnotation,
   storageCondition,
   switchConfigMap,
   unavailableTaint,
 } from '../../src/shared/names.ts';
-import { decodePodIntent } from '../../src/shared/record.ts';
+import { decodeNodeReport, decodePodIntent } from '../../src/shared/record.ts';
 import { isFinished } from '../model/conditions.ts';
 import { csiVolumesOf } from '../model/csi-volumes.ts';
 import type { AnyObject, Node, Pod, VolumeAttachment } from '../model/objects.ts';
@@ -41,6 +42,8 @@ export interface Deed {
 const wellMs = 9_000;
 /** Two heartbeats missed, with whatever a watch and a request may lag behind. */
 const stormSilenceMs = 4_000 + 10_000;
+/** The same of a kubelet, for which one and a half renewals count (verdict.ts). */
+const kubeletSilenceMs = 15_000 + 10_000;
 /** So old may an answer of the storage be that is still believed, with its way to us. */
 const askedAgoMs = 30_000;
 /** A request may be on its way for so long. */
@@ -231,6 +234,8 @@ function storm(world: World, driver: string, node: string): readonly string[] {
     const exists = world.store.find('nodes', name) !== undefined;
     const known = exists && renewedAt !== undefined && carries(world, driver, name);
     if (inEpisode || !known) return inEpisode;
+    // Where the agent has said that it stops, only the kubelet's silence says anything.
+    if (hasSaidGoodbye(world, driver, name)) return now - kubeletAt > kubeletSilenceMs;
     // One whose kubelet renewed after it is a dead agent, which is no storm.
     return now - renewedAt > stormSilenceMs && kubeletAt < renewedAt + 2_000;
   });
@@ -241,6 +246,11 @@ function storm(world: World, driver: string, node: string): readonly string[] {
     found.push(`S4 ${others.length + 1} nodes in episode, at most ${bound}`);
   }
   return found;
+}
+
+function hasSaidGoodbye({ store }: World, driver: string, node: string): boolean {
+  const lease = store.find('leases', heartbeatLease(driver, node), 'default');
+  return decodeNodeReport(lease?.metadata.annotations?.[reportAnnotation])?.driver === 'stopping';
 }
 
 /** By what Kubernetes says of it; a node that does not is none of this driver's. */
