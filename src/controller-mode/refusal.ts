@@ -25,8 +25,23 @@ export interface NodeRefusal {
 /** Several times as long as the work queue waits before it tries again (workqueue.ts). */
 const freshMs = 60_000;
 
-/** Our view is behind: the object is gone or another one by now. */
-const lateCodes: ReadonlySet<string> = new Set(['HTTP_404', 'HTTP_409']);
+/** Our view is behind: the object is gone or another one by now, or the record has changed. */
+const lateCodes: ReadonlySet<string> = new Set([
+  'HTTP_404',
+  'HTTP_409',
+  'OTHER_EPOCH',
+  'OTHER_PHASE',
+]);
+
+/** It was too late for the change, which nobody has refused. */
+export function isLate({ code }: InVain): boolean {
+  return lateCodes.has(code);
+}
+
+/** What came back, as people read it. */
+export function answerIn({ code, detail }: InVain): string {
+  return `the API answered ${code}: ${detail}`;
+}
 
 /** What people are told of a change to the node, if the API has just refused it. */
 export function refusedHold(
@@ -35,9 +50,9 @@ export function refusedHold(
   now: Instant,
 ): Hold | undefined {
   if (refusal?.kind !== kind || now - refusal.at >= freshMs) return undefined;
-  const { code, detail } = refusal.outcome;
+  const { outcome } = refusal;
   // All other codes are ours: something has changed since it was decided.
-  if (!code.startsWith('HTTP_') || lateCodes.has(code)) return undefined;
-  const answer = `the API answered ${code}: ${detail}`;
+  if (!outcome.code.startsWith('HTTP_') || isLate(outcome)) return undefined;
+  const answer = answerIn(outcome);
   return kind === 'BeginEpisode' ? hold('record-refused', answer) : hold('taint-refused', answer);
 }
