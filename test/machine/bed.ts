@@ -252,7 +252,7 @@ async function assemble<F extends Foundation>(
   things: AsyncDisposableStack,
 ): Promise<Parts<F>> {
   const runId = `bed-${randomUUID().slice(0, 8)}`;
-  const { path: folder } = things.use(new ScratchFolder('bed-'));
+  const { path: folder } = things.use(new ScratchFolder('bed-', { inMemory: true }));
   const array = await startArrayProcess(runId, folder, things);
   const site: Site = {
     runId,

@@ -46,7 +46,7 @@ export interface Storage extends AsyncDisposable {
 
 export async function startStorage(): Promise<Storage> {
   await using things = new AsyncDisposableStack();
-  const { path: folder } = things.use(new ScratchFolder('small-'));
+  const { path: folder } = things.use(new ScratchFolder('small-', { inMemory: true }));
   const { array, adminAddress } = things.use(await startArray());
   const csiAddress = `unix:${join(folder, 'csi.sock')}`;
   const driver = { endpoint: csiAddress, mode: 'controller', driverName: testDriver } as const;

@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname } from 'node:path';
+import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { eventually } from '../../machine/eventually.ts';
-import { ScratchFolder } from '../../machine/scratch-folder.ts';
+import { ScratchFolder, type ScratchOptions } from '../../machine/scratch-folder.ts';
 
 const module = fileURLToPath(new URL('../../machine/scratch-folder.ts', import.meta.url));
 
@@ -13,6 +16,21 @@ describe('ScratchFolder', () => {
     expect(existsSync(folder.path)).toBe(true);
     folder[Symbol.dispose]();
     expect(existsSync(folder.path)).toBe(false);
+  });
+
+  it('is in memory where that is asked for, unless somebody says where such folders belong', () => {
+    const saved = process.env['TMPDIR'];
+    try {
+      delete process.env['TMPDIR'];
+      const hasMemory = existsSync('/dev/shm') && freeBytes('/dev/shm') >= 4 * 1024 ** 3;
+      expect(parentOf({ inMemory: true })).toBe(hasMemory ? '/dev/shm' : tmpdir());
+      expect(parentOf({})).toBe(tmpdir());
+      process.env['TMPDIR'] = tmpdir();
+      expect(parentOf({ inMemory: true })).toBe(tmpdir());
+    } finally {
+      if (saved === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = saved;
+    }
   });
 
   it('is gone soon after its process was killed, and keeps no process alive', async () => {
@@ -34,3 +52,13 @@ describe('ScratchFolder', () => {
     }
   });
 });
+
+function parentOf(options: ScratchOptions): string {
+  using folder = new ScratchFolder('scratch-test-', options);
+  return dirname(folder.path);
+}
+
+function freeBytes(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}
