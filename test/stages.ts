@@ -32,6 +32,7 @@ export interface Tests {
 /** Unit tests that listen to the real clock, with processes and sockets of their own. */
 const byTheClock = [
   'test/unit/array',
+  'test/unit/cluster/stall-watch.test.ts',
   'test/unit/controller-mode/health-drivers.test.ts',
   'test/unit/double',
   'test/unit/driver',

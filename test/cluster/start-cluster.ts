@@ -22,6 +22,7 @@ import {
   type Places,
   schedulerArguments,
 } from './flags.ts';
+import { watchForStalls } from './stall-watch.ts';
 
 export type ComponentName =
   | 'etcd'
@@ -252,6 +253,20 @@ export class Cluster implements AsyncDisposable {
     await eventually(async () => (await api.call('GET', path)).status === 200, {
       what: 'the controller manager to create the first service account',
     });
+  }
+
+  /** Tells of every silence of the API server, and of the etcd behind it, until it is disposed of. */
+  async watchForStalls(tell: (sentence: string) => void): Promise<Disposable> {
+    const { etcdUrl } = this.#parts;
+    const access = await this.access('admin');
+    return watchForStalls(
+      [
+        // Without a version asked for, it asks etcd.
+        { name: 'kube-apiserver', access, path: '/api/v1/namespaces/default' },
+        { name: 'etcd', access: { server: etcdUrl }, path: '/health' },
+      ],
+      tell,
+    );
   }
 
   /** Everything before now is forgotten: what older versions ask for is answered 410. */

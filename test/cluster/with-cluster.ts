@@ -14,6 +14,8 @@ if (command === undefined) {
 const start = performance.now();
 const cluster = await startCluster();
 console.log(`the cluster is ready after ${((performance.now() - start) / 1000).toFixed(1)} s`);
+// On top of what fails meanwhile, so that nobody has to guess.
+const stalls = await cluster.watchForStalls((sentence) => console.log(sentence));
 const child = spawn(command, args, {
   stdio: 'inherit',
   env: { ...process.env, [clusterVariable]: cluster.folder },
@@ -26,4 +28,5 @@ process.exitCode = await new Promise<number>((resolve) => {
   });
   child.once('exit', (code) => resolve(code ?? 1));
 });
+stalls[Symbol.dispose]();
 await cluster[Symbol.asyncDispose]();
