@@ -49,7 +49,8 @@ export function objection(replica: Replica, action: Action): string | undefined 
     case 'Evict': {
       const pod = view.pod(action.pod.namespace, action.pod.name);
       if (pod === undefined || pod.metadata.uid !== action.pod.uid) return undefined;
-      const why = view.hasLost(pod) ? view.pauses(pod) : view.forbids(pod);
+      const isBegun = view.hasLost(pod) || isFailedByUs(pod);
+      const why = isBegun ? view.pauses(pod) : view.forbids(pod);
       return named('evicted', pod, why);
     }
     case 'SetTaint':
@@ -117,6 +118,11 @@ function attests(replica: Replica, node: Node, record: FenceRecord): boolean {
 function hasRebooted({ status }: Node, { bootId }: FenceRecord): boolean {
   const now = status?.nodeInfo?.bootID ?? '';
   return bootId !== '' && now !== '' && now !== bootId;
+}
+
+/** Half of its eviction is done, under the holds of that moment, and its replacement is there. */
+function isFailedByUs({ status }: Pod): boolean {
+  return status?.phase === 'Failed' && status.reason === 'VolumeFailover';
 }
 
 function named(what: string, pod: Pod, why: string | undefined): string | undefined {
