@@ -1,5 +1,6 @@
 /** How the API server makes the stored object out of what a client sent. */
 import type { Json, JsonObject } from '../../src/shared/effect.ts';
+import { microTime, plainTime } from '../../src/shared/kubernetes/micro-time.ts';
 import { frozen, frozenOver, isObject, isSealed, sealed } from './json.ts';
 import { type AnyObject, kindOf, type Metadata, type Pod, type ResourceName } from './objects.ts';
 
@@ -36,7 +37,7 @@ let lastMomentText = '';
 export function micros(wallMs: number): string {
   if (wallMs !== lastMoment) {
     lastMoment = wallMs;
-    lastMomentText = `${new Date(wallMs).toISOString().slice(0, 23)}000Z`;
+    lastMomentText = microTime(wallMs);
   }
   return lastMomentText;
 }
@@ -49,7 +50,7 @@ export function seconds(wallMs: number): string {
   const second = Math.floor(wallMs / 1000);
   if (second !== lastSecond) {
     lastSecond = second;
-    lastSecondText = `${new Date(wallMs).toISOString().slice(0, 19)}Z`;
+    lastSecondText = plainTime(wallMs);
   }
   return lastSecondText;
 }

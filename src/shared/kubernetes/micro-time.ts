@@ -13,12 +13,16 @@ export function plainTime(wallMs: number): string {
   return `${secondTime(Math.floor(wallMs / 1000))}Z`;
 }
 
+/** Nearly all moments that are written one after the other are of one day. */
+let lastDay = { days: 0, date: '1970-01-01' };
+
 function secondTime(seconds: number): string {
   const days = Math.floor(seconds / 86_400);
+  if (days !== lastDay.days) lastDay = { days, date: date(days) };
   const rest = seconds - days * 86_400;
   const hour = Math.floor(rest / 3600);
   const minute = Math.floor((rest % 3600) / 60);
-  return `${date(days)}T${digits(hour, 2)}:${digits(minute, 2)}:${digits(rest % 60, 2)}`;
+  return `${lastDay.date}T${digits(hour, 2)}:${digits(minute, 2)}:${digits(rest % 60, 2)}`;
 }
 
 /**
