@@ -125,9 +125,7 @@ function verdictsOf(
   const { driver } = state.policy;
   // An episode may outlive the CSINode entry and the Node object.
   const names = new Set<string>(records.keys());
-  for (const [name, csinode] of state.csinodes) {
-    if (csinode.nodeIds[driver] !== undefined) names.add(name);
-  }
+  for (const name of state.csinodes.keys()) if (state.carriers.has(name)) names.add(name);
   const taint = fencedTaint(driver);
   for (const [name, node] of state.nodes) {
     if (node.taints.length > 0 && node.taints.some(({ key }) => key === taint)) names.add(name);

@@ -64,7 +64,10 @@ function isAlike(one: unknown, other: unknown): boolean {
   if (one === null || other === null) return false;
   const keys = Object.keys(one);
   if (keys.length !== Object.keys(other).length) return false;
-  return keys.every((key) => isAlike(one[key as keyof object], other[key as keyof object]));
+  for (const key of keys) {
+    if (!isAlike(one[key as keyof object], other[key as keyof object])) return false;
+  }
+  return true;
 }
 
 function renewalDueAt(state: NodeState, report: string): Instant {

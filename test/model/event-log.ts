@@ -39,7 +39,12 @@ export class EventLog {
 
   /** Undefined if events after `rv` were forgotten. */
   since(rv: number): readonly StoreEvent[] | undefined {
-    return rv < this.#floor ? undefined : this.#events.slice(this.#firstAfter(rv));
+    if (rv < this.#floor) return undefined;
+    const last = this.#events.length - 1;
+    // Who follows closely misses one event at most.
+    if ((this.#events[last]?.rv ?? 0) <= rv) return [];
+    if ((this.#events[last - 1]?.rv ?? 0) <= rv) return this.#events.slice(last);
+    return this.#events.slice(this.#firstAfter(rv));
   }
 
   #firstAfter(rv: number): number {

@@ -161,9 +161,7 @@ export class Agent {
       this.#probeAt = timeline.now + 2 * heartbeatIntervalMs;
       this.#probe();
     }
-    const arrived = this.#inbox;
-    this.#inbox = [];
-    for (const take of arrived) take();
+    if (this.#inbox.length > 0) this.#takeIn();
     const { now } = this.#clock;
     if (this.#mailbox.length === 0 && now < this.#decideAt) return;
     for (const fact of this.#mailbox) nodeMode.observe(this.#state, fact, now);
@@ -174,6 +172,12 @@ export class Agent {
       wakeAt ?? Number.POSITIVE_INFINITY,
       nextWakeAt(this.#queue, now) ?? Number.POSITIVE_INFINITY,
     );
+  }
+
+  #takeIn(): void {
+    const arrived = this.#inbox;
+    this.#inbox = [];
+    for (const take of arrived) take();
   }
 
   #probe(): void {

@@ -56,9 +56,7 @@ export class Elector {
   /** Answers whether anything changed that the core must be told. */
   step(now: number): boolean {
     const { leading, renewal } = this;
-    const arrived = this.#inbox;
-    this.#inbox = [];
-    for (const take of arrived) take(now);
+    if (this.#inbox.length > 0) this.#takeIn(now);
     if (this.leading && now - this.#renewedAt >= renewDeadlineMs) this.leading = false;
     if (!this.#busy && now >= this.#nextAt) {
       this.#nextAt = now + retryMs;
@@ -66,6 +64,12 @@ export class Elector {
       else this.#look();
     }
     return leading !== this.leading || renewal !== this.renewal;
+  }
+
+  #takeIn(now: number): void {
+    const arrived = this.#inbox;
+    this.#inbox = [];
+    for (const take of arrived) take(now);
   }
 
   #look(): void {

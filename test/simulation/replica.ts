@@ -181,13 +181,17 @@ export class Replica {
     this.#listen(timeline.now, linkOf(api, this.party));
     const { now } = this.clock;
     if (this.#elector.step(now)) this.#tellLeadership();
-    const arrived = this.#inbox;
-    this.#inbox = [];
-    for (const take of arrived) take();
+    if (this.#inbox.length > 0) this.#takeIn();
     // Killed in the middle of it.
     if (timeline.now < this.#downUntil) return;
     const due = this.#mailbox.length > 0 || now >= this.#decideAt;
     if (due && now >= this.#decidedAt + paceMs) this.#decide(now);
+  }
+
+  #takeIn(): void {
+    const arrived = this.#inbox;
+    this.#inbox = [];
+    for (const take of arrived) take();
   }
 
   /** In most steps nothing is new to any of them. */
@@ -198,7 +202,8 @@ export class Replica {
     if (hears && resourceVersion === version && now < until) return;
     let rest = hears ? Number.POSITIVE_INFINITY : 0;
     for (const watch of this.#watches) {
-      watch.step(now, link);
+      // Of most of them nothing comes even when something has changed: it is of another kind.
+      if (!hears || watch.restsUntil <= now) watch.step(now, link);
       rest = Math.min(rest, watch.restsUntil);
     }
     this.#watchesRest = { until: rest, version: resourceVersion };

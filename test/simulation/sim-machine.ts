@@ -60,6 +60,8 @@ export class SimMachine {
   #agentsPausedUntil = 0;
   readonly #healthySince = new Map<string, number>();
   readonly #usedSince = new Map<string, number>();
+  /** The state of the machine for which that was found. */
+  #usedIn: unknown;
 
   constructor(options: SimMachineOptions) {
     this.#options = options;
@@ -325,6 +327,14 @@ export class SimMachine {
       const well = alive && runs && agent.driverWord === 'ok';
       if (!well) this.#healthySince.delete(driver);
       else if (!this.#healthySince.has(driver)) this.#healthySince.set(driver, now);
+    }
+    const { machine } = this.machine;
+    if (machine !== this.#usedIn) this.#judgeUse(now);
+    this.#usedIn = machine;
+  }
+
+  #judgeUse(now: number): void {
+    for (const driver of this.agents.keys()) {
       if (!this.machine.machine.published.some(isOf(driver))) this.#usedSince.delete(driver);
       else if (!this.#usedSince.has(driver)) this.#usedSince.set(driver, now);
     }
