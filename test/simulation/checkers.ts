@@ -52,6 +52,7 @@ export class Checkers {
   readonly #world: World;
   readonly #bornAt = new Map<string, number>();
   readonly #kubeletReadAt = new WeakMap<Action, number>();
+  readonly #nodeRead = new WeakMap<Action, AnyObject>();
   readonly #records = new Map<string, { text: string; since: number }>();
   readonly #ableSince = new Map<Replica, number>();
   readonly #repetitions = new Repetitions();
@@ -145,6 +146,8 @@ export class Checkers {
       if (effect.namespace === 'kube-node-lease') {
         this.#kubeletReadAt.set(action, this.#world.now);
       }
+      const node = effect.resource === 'nodes' ? this.#find(effect) : undefined;
+      if (node !== undefined) this.#nodeRead.set(action, node);
       return execute();
     }
     this.writes += 1;
@@ -158,7 +161,8 @@ export class Checkers {
     const after = this.#find(effect);
     if (after !== before) {
       const kubeletReadAt = this.#kubeletReadAt.get(action);
-      const deed = { replica, action, effect, before, after, kubeletReadAt };
+      const nodeRead = this.#nodeRead.get(action);
+      const deed = { replica, action, effect, before, after, kubeletReadAt, nodeRead };
       this.#count(action, before, after);
       for (const misdeed of misdeeds(this.#world, deed)) this.fail(misdeed);
     }

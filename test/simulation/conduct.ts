@@ -33,6 +33,8 @@ export interface Deed {
   readonly after: AnyObject | undefined;
   /** When the action read the kubelet's Lease, if it did. */
   readonly kubeletReadAt: number | undefined;
+  /** The Node as the action read it, if it did. */
+  readonly nodeRead: AnyObject | undefined;
 }
 
 /**
@@ -234,8 +236,10 @@ function storm(world: World, driver: string, node: string): readonly string[] {
     const exists = world.store.find('nodes', name) !== undefined;
     const known = exists && renewedAt !== undefined && carries(world, driver, name);
     if (inEpisode || !known) return inEpisode;
-    // Where the agent has said that it stops, only the kubelet's silence says anything.
-    if (hasSaidGoodbye(world, driver, name)) return now - kubeletAt > kubeletSilenceMs;
+    // After the goodbye of its agent, a sign of life itself, only the kubelet's silence says anything.
+    if (hasSaidGoodbye(world, driver, name)) {
+      return now - Math.max(kubeletAt, renewedAt) > kubeletSilenceMs;
+    }
     // One whose kubelet renewed after it is a dead agent, which is no storm.
     return now - renewedAt > stormSilenceMs && kubeletAt < renewedAt + 2_000;
   });

@@ -10,7 +10,7 @@ import {
   releaseAnnotation,
 } from '../../src/shared/names.ts';
 import { isDeleting } from '../model/conditions.ts';
-import type { AnyObject, Lease, VolumeAttachment } from '../model/objects.ts';
+import type { AnyObject, Lease, Node, VolumeAttachment } from '../model/objects.ts';
 import type { Deed } from './conduct.ts';
 import { recordIn, standsForAll } from './fence-records.ts';
 import type { World } from './world.ts';
@@ -41,12 +41,19 @@ export function recordMisdeeds(world: World, deed: Deed): readonly string[] {
     found.push(...released(world, { driver, node: action.node, isGivenUp }, was));
   }
   if (was !== undefined && is === undefined) {
+    // Nobody can know of a taint that somebody sets between a read and the write that follows it.
+    const wasTainted = deed.nodeRead === undefined || isTainted(deed.nodeRead, driver);
     const node = world.store.find('nodes', action.node);
-    const tainted = node?.spec?.taints?.some(({ key }) => key === fencedTaint(driver)) === true;
-    if (tainted) found.push(`S6 forgot the record of ${action.node}, which is still tainted`);
+    if (wasTainted && isTainted(node, driver))
+      found.push(`S6 forgot the record of ${action.node}, which is still tainted`);
     if (was.phase !== 'Released') found.push(`S6 removed a record that was ${was.phase}`);
   }
   return found;
+}
+
+function isTainted(node: AnyObject | undefined, driver: string): boolean {
+  const { taints = [] } = (node as Node | undefined)?.spec ?? {};
+  return taints.some(({ key }) => key === fencedTaint(driver));
 }
 
 /** S5: the very record that was decided upon. S6: it is called moved when nothing of it is held. */
