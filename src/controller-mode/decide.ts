@@ -35,8 +35,10 @@ export function decide(state: State, now: Instant): Decision<Action> {
   const stale = staleView(state, now);
   const records = recordsOf(state);
   const overview = overviewOf(state, now);
-  const verdicts = verdictsOf(state, now, records, overview);
-  const storm = stormHold(state, verdicts, new Set(records.keys()), now);
+  // A taint whose record is gone is a fence, too: it is adopted.
+  const inEpisode = new Set([...records.keys(), ...fencedNodes(state)]);
+  const verdicts = verdictsOf(state, now, inEpisode, overview);
+  const storm = stormHold(state, verdicts, inEpisode, now);
   let ids: ReadonlySet<string> | undefined;
   const knownNodeIds = (): ReadonlySet<string> => (ids ??= nodeIdsIn(state));
   for (const [nodeName, verdict] of verdicts) {
@@ -119,17 +121,13 @@ function decision({ actions, notices, wakeAt }: Wanted, now: Instant): Decision<
 function verdictsOf(
   state: State,
   now: Instant,
-  records: ReadonlyMap<string, FenceRecord>,
+  inEpisode: ReadonlySet<string>,
   overview: Overview,
 ): Map<string, Verdict> {
   const { driver } = state.policy;
   // An episode may outlive the CSINode entry and the Node object.
-  const names = new Set<string>(records.keys());
+  const names = new Set(inEpisode);
   for (const name of state.csinodes.keys()) if (state.carriers.has(name)) names.add(name);
-  const taint = fencedTaint(driver);
-  for (const [name, node] of state.nodes) {
-    if (node.taints.length > 0 && node.taints.some(({ key }) => key === taint)) names.add(name);
-  }
   for (const name of state.attachmentsByNode.keys()) {
     if (names.has(name)) continue;
     if (attachmentsOn(state, name).some((attachment) => attachment.driver === driver)) {
@@ -139,6 +137,14 @@ function verdictsOf(
   const verdicts = new Map<string, Verdict>();
   for (const name of names) verdicts.set(name, verdictOf(state, name, now, overview));
   return verdicts;
+}
+
+/** That carry our taint. */
+function* fencedNodes({ nodes, policy }: State): Generator<string> {
+  const taint = fencedTaint(policy.driver);
+  for (const [name, { taints }] of nodes) {
+    if (taints.length > 0 && taints.some(({ key }) => key === taint)) yield name;
+  }
 }
 
 /** Of a node without a CSINode, as its VolumeAttachments have them. */

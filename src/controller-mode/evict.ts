@@ -3,6 +3,7 @@ import type { FencedVolume } from '../shared/record.ts';
 import { type AttachmentTarget, action } from './actions.ts';
 import { type Episode, type Member, hasOwnTaint, isUntouched } from './episode.ts';
 import { hasOtherDrivers, takenByOthers, unannounced, unheld } from './foreign-volume.ts';
+import { guards } from './guards.ts';
 import { type Hold, hold } from './hold.ts';
 import { podWaits } from './notices.ts';
 import { tellRefusal } from './tell-refusal.ts';
@@ -56,8 +57,10 @@ function evictFinished(episode: Episode, { pod, intent }: Member, wanted: Wanted
     return;
   }
   const untouched = intent.volumes.every((volume) => isUntouched(episode, volume));
-  if (pod.phase !== 'Failed' || untouched) return;
-  if (!hasFailedByItself(episode, intent.volumes)) wantEviction(episode, { pod, intent }, wanted);
+  if (pod.phase !== 'Failed' || untouched || hasFailedByItself(episode, intent.volumes)) return;
+  const paused = guards.paused?.(episode.situation, pod);
+  if (paused === undefined) wantEviction(episode, { pod, intent }, wanted);
+  else wanted.notices.push(podWaits(episode, pod, paused));
 }
 
 /** A kubelet that works says so of itself; what is ours is done after the fence. */

@@ -318,3 +318,15 @@ describe('a node whose agent goes on', () => {
     expect(keys()).toEqual(before);
   });
 });
+
+describe('a pod of whose eviction a half is done', () => {
+  it('is kept while a person pauses, who is told so, and goes afterwards', () => {
+    const world = running('held');
+    world.changePod('web-0', { phase: 'Failed' });
+    world.configMap({ paused: 'true' });
+    expect(world.steps()).toEqual([]);
+    expect(world.words('FailoverWaiting', 'web-0')).toEqual(['paused']);
+    world.configMap({});
+    expect(world.steps()).toEqual(['Evict default/web-0']);
+  });
+});

@@ -152,3 +152,21 @@ describe('a node whose episode we have asked for, and which looks well before we
     expect(begun(world)).toEqual(['n2']);
   });
 });
+
+describe('nodes that carry our taint, and whose Leases are gone with their records', () => {
+  it('count as being in episode: they are adopted, and no other one is begun beside them', () => {
+    const world = goneWith('n2', 'n3');
+    for (const node of ['n2', 'n3']) {
+      world.taint(node);
+      world.remove(world.heartbeat(node), 'heartbeats');
+    }
+    interrupted(world);
+    world.pass(2 * beatMs);
+    expect(world.verdict('n2').kind).toBe('AgentDown');
+    expect(begun(world)).toEqual(['n2', 'n3']);
+    expect(world.words('FailoverHeld', 'web-0')).toEqual(['storm']);
+    // Without the taints, nothing speaks against it.
+    for (const node of ['n2', 'n3']) world.untaint(node);
+    expect(begun(world)).toEqual(['n1']);
+  });
+});
