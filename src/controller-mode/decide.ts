@@ -143,7 +143,7 @@ function verdictsOf(
 function* fencedNodes({ nodes, policy }: State): Generator<string> {
   const taint = fencedTaint(policy.driver);
   for (const [name, { taints }] of nodes) {
-    if (taints.length > 0 && taints.some(({ key }) => key === taint)) yield name;
+    if (taints.some(({ key }) => key === taint)) yield name;
   }
 }
 
