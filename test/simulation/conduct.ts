@@ -289,7 +289,7 @@ function storageLost(
   // Who has had no volume of the driver notices nothing, and who is not well tells nothing.
   const troubled = world.machines.filter((machine) => {
     const uses = now - (machine.usedSince(driver) ?? now) > askedAgoMs;
-    const cut = machine.tellsTrouble && now - (machine.troubledSince ?? now) > askedAgoMs;
+    const cut = now - (machine.tellsTroubleSince ?? now) > askedAgoMs;
     return uses && cut && now - (machine.healthySince(driver) ?? now) > askedAgoMs;
   });
   const bound = Math.max(1, Math.round(world.machines.length * 0.3));

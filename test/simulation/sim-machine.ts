@@ -45,6 +45,7 @@ export class SimMachine {
   #troubledSince = 0;
   /** A dead path answers with an error, or not at all. */
   #hangs = false;
+  #tellsSince = 0;
   #lie: (handle: string) => DriverAnswer | undefined = () => undefined;
   #lieUntil = 0;
   readonly #agentDeadUntil = new Map<string, number>();
@@ -178,9 +179,12 @@ export class SimMachine {
 
   cutStorage(durationMs: number): void {
     const { timeline, prng } = this.#options;
-    this.#beginTrouble(timeline.now);
-    this.#storageCutUntil = Math.max(this.#storageCutUntil, timeline.now + durationMs);
+    const { now } = timeline;
+    this.#beginTrouble(now);
+    const told = !this.#hangs && now - this.#storageCutUntil <= unseenMs;
+    this.#storageCutUntil = Math.max(this.#storageCutUntil, now + durationMs);
     this.#hangs = prng.chance(0.5);
+    if (!told) this.#tellsSince = now;
   }
 
   /** Its driver calls volumes inaccessible here that are not: one, or all. */
@@ -203,9 +207,9 @@ export class SimMachine {
     if (now - overAt > unseenMs) this.#troubledSince = now;
   }
 
-  /** Its driver says that volumes are out of reach, where it might as well say nothing. */
-  get tellsTrouble(): boolean {
-    return this.storageCut && !this.#hangs;
+  /** Since when its driver says that volumes are out of reach, where it might as well say nothing. */
+  get tellsTroubleSince(): number | undefined {
+    return this.storageCut && !this.#hangs ? this.#tellsSince : undefined;
   }
 
   /** Since when volumes may be called bad here; undefined: nobody has a reason to. */
