@@ -4,6 +4,7 @@ import { fencedTaint } from '../shared/names.ts';
 import type { FencedVolume, FenceRecord } from '../shared/record.ts';
 import { type ActionOf, type LeaseTarget, action } from './actions.ts';
 import { candidatesFor, candidatesOn, proven } from './confirm.ts';
+import { hasFencedTaint } from './fenced-taint.ts';
 import { takenByOthers } from './foreign-volume.ts';
 import { type Situation, guards, movable } from './guards.ts';
 import { isHalfMoved } from './half-moved.ts';
@@ -92,7 +93,7 @@ export function adopt(situation: Situation, wanted: Wanted): boolean {
   const node = state.nodes.get(nodeName);
   const taint = fencedTaint(driver);
   const holds = holdsOn(state, nodeName).map(({ name, uid }) => ({ name, uid }));
-  const tainted = node?.taints.some(({ key }) => key === taint) === true;
+  const tainted = node !== undefined && hasFencedTaint(node, driver);
   if (holds.length === 0 && !tainted) return false;
   pushBegin(situation, wanted, {
     kubeletRenewTime: undefined,

@@ -1,6 +1,5 @@
 import type { Instant } from '../shared/clock.ts';
 import type { Decision } from '../shared/mode.ts';
-import { fencedTaint } from '../shared/names.ts';
 import type { FenceRecord } from '../shared/record.ts';
 import type { Action } from './actions.ts';
 import { keepFromBrokenNodes } from './availability.ts';
@@ -8,6 +7,7 @@ import { adopt, begin, follow, heartbeatTarget, incidentOf } from './begin.ts';
 import { candidatesFor, weigh } from './confirm.ts';
 import { type Episode, hasOwnTaint, membersOf } from './episode.ts';
 import { failover } from './failover.ts';
+import { hasFencedTaint } from './fenced-taint.ts';
 import { staleAt, staleView } from './freshness.ts';
 import { type Situation, stormHold } from './guards.ts';
 import { hold } from './hold.ts';
@@ -141,10 +141,7 @@ function verdictsOf(
 
 /** That carry our taint. */
 function* fencedNodes({ nodes, policy }: State): Generator<string> {
-  const taint = fencedTaint(policy.driver);
-  for (const [name, { taints }] of nodes) {
-    if (taints.some(({ key }) => key === taint)) yield name;
-  }
+  for (const [name, node] of nodes) if (hasFencedTaint(node, policy.driver)) yield name;
 }
 
 /** Of a node without a CSINode, as its VolumeAttachments have them. */

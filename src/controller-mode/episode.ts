@@ -1,7 +1,7 @@
 import type { NodeView, PodView } from '../shared/model.ts';
-import { fencedTaint } from '../shared/names.ts';
 import type { FencedVolume, FenceRecord, PodIntent } from '../shared/record.ts';
 import type { LeaseTarget } from './actions.ts';
+import { hasFencedTaint } from './fenced-taint.ts';
 import { takenByOthers } from './foreign-volume.ts';
 import type { Situation } from './guards.ts';
 import { intentOn, isTaken } from './half-moved.ts';
@@ -61,8 +61,7 @@ export function isCommitted(episode: Episode): boolean {
 }
 
 export function hasOwnTaint({ node, situation }: Episode): boolean {
-  const key = fencedTaint(situation.state.policy.driver);
-  return node?.taints.some((taint) => taint.key === key) === true;
+  return node !== undefined && hasFencedTaint(node, situation.state.policy.driver);
 }
 
 /** It stands by our view, or we have set it and our view does not show that yet. */

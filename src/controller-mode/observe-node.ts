@@ -1,6 +1,7 @@
 import type { Instant } from '../shared/clock.ts';
 import type { NodeView } from '../shared/model.ts';
 import { observeLetGo } from './attach-attempt.ts';
+import { hasFencedTaint } from './fenced-taint.ts';
 import { ownOutOfService } from './out-of-service.ts';
 import { type State, memoryOf } from './state.ts';
 
@@ -14,6 +15,7 @@ export function observeNode(
   rememberOutOfService(state, before, after, now);
   rememberReadiness(state, before, after, now);
   observeLetGo(state, before, after);
+  forgetJoined(state, before, after);
 }
 
 function rememberReadiness(
@@ -47,4 +49,15 @@ function rememberOutOfService(
   if (has) memory.outOfServiceSetAt = undefined;
   memory.outOfServiceSeenAt = has ? now : undefined;
   memory.outOfServiceGoneAt = has ? undefined : now;
+}
+
+/**
+ * Somebody took our taint off, or made the Node again, and we see that only now: what was put
+ * there since would have gone elsewhere while it stood, so it does not count (join.ts).
+ */
+function forgetJoined(state: State, before: NodeView | undefined, after: NodeView): void {
+  const { driver } = state.policy;
+  const stood = before === undefined || hasFencedTaint(before, driver);
+  if (!stood || hasFencedTaint(after, driver)) return;
+  for (const { later } of state.memory.get(after.name)?.joined.values() ?? []) later.clear();
 }

@@ -4,6 +4,7 @@ import { fencedTaint, outOfServiceTaint } from '../shared/names.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { Action, ActionOf } from './actions.ts';
 import { observeBeginSettled } from './begun.ts';
+import { hasFencedTaint } from './fenced-taint.ts';
 import type { NodeMemory } from './node-memory.ts';
 import { type State, groupOf, memoryOf } from './state.ts';
 import type { NodeChange, PodChange } from './refusal.ts';
@@ -85,8 +86,8 @@ function observeMark(state: State, { node, pod: target, intent }: ActionOf<'Mark
   const memory = memoryOf(state, node);
   const isFirst = memory.recordPhase === 'Intent';
   // A Node that was made again: until our taint stands nothing keeps replacements away.
-  const taint = fencedTaint(state.policy.driver);
-  const isTainted = state.nodes.get(node)?.taints.some(({ key }) => key === taint) === true;
+  const view = state.nodes.get(node);
+  const isTainted = view !== undefined && hasFencedTaint(view, state.policy.driver);
   if (!isFirst && !isTainted) return;
   const pod = state.pods.get(keyOf(target));
   const group = pod === undefined ? keyOf(target) : groupOf(pod);

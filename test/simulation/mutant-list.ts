@@ -117,8 +117,8 @@ const steps: readonly Mutant[] = [
   simple(
     episode(
       'own taint not awaited',
-      'return node?.taints.some((taint) => taint.key === key) === true;',
-      "return node === undefined || key !== '';",
+      'return node !== undefined && hasFencedTaint(node, situation.state.policy.driver);',
+      'return node === undefined || !hasFencedTaint(node, situation.nodeName);',
     ),
   ),
   act(

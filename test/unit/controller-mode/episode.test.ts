@@ -1,22 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { pausedAnnotation } from '../../../src/shared/names.ts';
+import { running } from './running.ts';
 import type { Stage } from './views.ts';
 import { World } from './world.ts';
 
 const evict = 'Evict default/web-0';
 const released = 'UpdateRecord Released';
-
-/** n1 is Lost with web-0; record, mark and taint stand, the hold is at this stage. */
-function running(stage: Stage, phase: 'Intent' | 'Fenced' | 'Moved' = 'Intent'): World {
-  const world = World.healthy();
-  world.workload('web-0', 'n1');
-  world.lose('n1');
-  world.record('n1', ['web-0'], { phase });
-  world.mark('web-0');
-  world.taint('n1');
-  world.stage('web-0', 'n1', stage);
-  return world.pass(1);
-}
 
 describe('a node that comes back before the fence', () => {
   it('gets its intent taken back, alone and with nothing else in flight', () => {
@@ -246,83 +235,6 @@ describe('what stands without a record', () => {
     expect(world.wanted('UndoHold')).toEqual([]);
     world.back('n1');
     expect(world.steps()).toEqual(['UndoHold va-web-0-n1']);
-  });
-});
-
-describe('a replacement that is put on the fenced node', () => {
-  /** The first web-0 has left, and another one is bound to the node again. */
-  function replaced(world: World, name = 'web-0'): void {
-    world.remove(world.findPod(name));
-    world.pod(name, 'n1', ['web-0']);
-  }
-
-  function join(world: World): void {
-    const [mark] = world.wanted('MarkPod');
-    if (mark === undefined) throw new Error('nobody joins');
-    world.settle(mark);
-    world.mark(mark.pod.name);
-  }
-
-  it('joins once, and then people are told', () => {
-    const world = running('held', 'Fenced');
-    replaced(world);
-    join(world);
-    expect(world.steps()).toEqual([evict]);
-    replaced(world);
-    expect(world.steps()).toEqual([]);
-    expect(world.words('FailoverHeld', 'web-0')).toEqual(['not-rescheduled']);
-  });
-
-  it('joins once more where our taint did not stand, and goes only when it does', () => {
-    const world = running('held', 'Fenced');
-    world.untaint('n1');
-    replaced(world);
-    join(world);
-    expect(world.wanted('SetTaint')).toHaveLength(1);
-    expect(world.wanted('Evict')).toEqual([]);
-    world.taint('n1');
-    expect(world.steps()).toEqual([evict]);
-    replaced(world);
-    join(world);
-    expect(world.steps()).toEqual([evict]);
-    replaced(world);
-    expect(world.words('FailoverHeld', 'web-0')).toEqual(['not-rescheduled']);
-  });
-
-  it('is known by its owner where names change, so that nobody turns in a circle', () => {
-    const owner = { kind: 'ReplicaSet', name: 'web', uid: 'uid-of-rs' };
-    const world = running('held', 'Fenced');
-    world.remove(world.findPod('web-0'));
-    world.pod('web-a', 'n1', ['web-0'], { owner });
-    join(world);
-    world.remove(world.findPod('web-a'));
-    world.pod('web-b', 'n1', ['web-0'], { owner });
-    expect(world.steps()).toEqual([]);
-    expect(world.words('FailoverHeld', 'web-b')).toEqual(['not-rescheduled']);
-  });
-
-  it('joins for each that there was before the fence', () => {
-    const owner = { kind: 'ReplicaSet', name: 'web', uid: 'uid-of-rs' };
-    const world = running('free');
-    world.remove(world.findPod('web-0'));
-    for (const name of ['web-a', 'web-b']) world.pod(name, 'n1', ['web-0'], { owner });
-    join(world);
-    join(world);
-    world.record('n1', ['web-0'], { phase: 'Fenced' });
-    world.stage('web-0', 'n1', 'held');
-    for (const name of ['web-a', 'web-b']) world.remove(world.findPod(name));
-    for (const name of ['web-c', 'web-d', 'web-e']) world.pod(name, 'n1', ['web-0'], { owner });
-    join(world);
-    join(world);
-    expect(world.wanted('MarkPod')).toEqual([]);
-  });
-
-  it('opens an episode again that has moved everything', () => {
-    const world = running('held', 'Moved');
-    world.remove(world.findPod('web-0'));
-    world.remove(world.findAttachment('web-0', 'n1'));
-    world.pod('web-0', 'n1', ['web-0']);
-    expect(world.steps()).toEqual(['UpdateRecord Fenced']);
   });
 });
 

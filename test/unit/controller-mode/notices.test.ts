@@ -2,26 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import type { NodeView } from '../../../src/shared/model.ts';
 import { policyAnnotation } from '../../../src/shared/names.ts';
 import { failed } from '../../../src/shared/outcome.ts';
-import { type Stage } from './views.ts';
+import { running } from './running.ts';
 import { World } from './world.ts';
 
 const claim = { kind: 'PersistentVolumeClaim', namespace: 'default', name: 'web-0' };
 const node = { kind: 'Node', namespace: '', name: 'n1' };
 
-function running(stage: Stage, phase: 'Intent' | 'Fenced' | 'Moved' = 'Fenced'): World {
-  const world = World.healthy();
-  world.workload('web-0', 'n1');
-  world.lose('n1');
-  world.record('n1', ['web-0'], { phase });
-  world.mark('web-0');
-  world.taint('n1');
-  world.stage('web-0', 'n1', stage);
-  return world;
-}
-
 /** The old pod and its attachment are gone; the new pod waits for a node or runs on one. */
 function replaced(nodeName: string): World {
-  const world = running('held');
+  const world = running('held', 'Fenced');
   world.remove(world.findPod('web-0'));
   world.remove(world.findAttachment('web-0', 'n1'));
   world.pod('web-0', nodeName, ['web-0'], { phase: 'Pending' });
@@ -39,7 +28,7 @@ describe('what people read of an episode', () => {
   });
 
   it('says when a volume is fenced, and not before', () => {
-    const world = running('fencing');
+    const world = running('fencing', 'Fenced');
     expect(world.notices('VolumeFenced')).toEqual([]);
     world.stage('web-0', 'n1', 'held');
     expect(world.notices('VolumeFenced')).toMatchObject([{ about: claim, type: 'Normal' }]);
@@ -60,7 +49,7 @@ describe('what people read of an episode', () => {
     ['is gone', (w) => w.remove(w.state.claims.get('default/web-0') ?? w.findPod('web-0'))],
   ])('says nothing to a claim that %s', (_, change) => {
     const reasons = ['FailoverStarted', 'VolumeFenced', 'FailoverWaiting'];
-    const world = running('held');
+    const world = running('held', 'Fenced');
     world.pass(20_000);
     const told = () =>
       reasons.flatMap((reason) =>
@@ -72,7 +61,7 @@ describe('what people read of an episode', () => {
   });
 
   it('says who still uses a volume that cannot be detached', () => {
-    const world = running('held');
+    const world = running('held', 'Fenced');
     world.pass(19_000);
     expect(world.notices('FailoverWaiting')).toEqual([]);
     expect(world.decide().wakeAt).toBeLessThanOrEqual(world.now + 1_000);
@@ -84,7 +73,7 @@ describe('what people read of an episode', () => {
   });
 
   it.each(['begun', 'fencing'] as const)('says on the claim that a fence is %s', (stage) => {
-    const world = running(stage);
+    const world = running(stage, 'Fenced');
     world.pass(20_000);
     const onClaim = () =>
       world.notices('FailoverWaiting').filter(({ about }) => about.kind !== 'Pod');
@@ -177,7 +166,7 @@ describe('what people read of an episode', () => {
   });
 
   it('stands on the node while the taint does', () => {
-    const world = running('held');
+    const world = running('held', 'Fenced');
     expect(world.notices('NodeFenced')).toMatchObject([{ about: node }]);
     world.untaint('n1');
     expect(world.notices('NodeFenced')).toEqual([]);
@@ -187,7 +176,7 @@ describe('what people read of an episode', () => {
     ['withdrawn', 'FailoverWithdrawn'],
     ['Lost: node-silent', 'NodeReleased'],
   ])('ends on the node: %s is %s', (reason, notice) => {
-    const world = running('free');
+    const world = running('free', 'Fenced');
     world.record('n1', ['web-0'], { phase: 'Released', reason });
     expect(world.notices(notice)).toEqual([]);
     world.untaint('n1');
@@ -196,7 +185,7 @@ describe('what people read of an episode', () => {
   });
 
   it('says that the node is still tainted, where the API refuses to have that changed', () => {
-    const world = running('free');
+    const world = running('free', 'Fenced');
     world.record('n1', ['web-0'], { phase: 'Released' });
     const [wanted] = world.wanted('ClearTaint');
     if (wanted === undefined) throw new Error('the taint stays');
@@ -321,7 +310,7 @@ describe('a node whose agent goes on', () => {
 
 describe('a pod of whose eviction a half is done', () => {
   it('is kept while a person pauses, who is told so, and goes afterwards', () => {
-    const world = running('held');
+    const world = running('held', 'Fenced');
     world.changePod('web-0', { phase: 'Failed' });
     world.configMap({ paused: 'true' });
     expect(world.steps()).toEqual([]);
