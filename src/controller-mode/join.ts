@@ -29,11 +29,15 @@ function partakers(
   return [...candidates, ...others.filter((pod) => !isFinished(pod))];
 }
 
-/** A replacement that is put on the fenced node joins once, of each that there was at first. */
+/**
+ * A replacement that is put on the fenced node joins once, of each that there was at first. One that
+ * has joined is no replacement of itself: somebody has written over its mark, or taken it off.
+ */
 function hasJoinedAgain({ memory, situation }: Episode, pod: PodView): boolean {
   if (isHalfMoved(situation.state, pod)) return false;
   const joined = memory.joined.get(groupOf(pod));
-  return joined !== undefined && joined.later.size >= Math.max(1, joined.first.size);
+  if (joined === undefined || joined.first.has(pod.uid) || joined.later.has(pod.uid)) return false;
+  return joined.later.size >= Math.max(1, joined.first.size);
 }
 
 export interface Joined {

@@ -60,7 +60,7 @@ export class Checkers {
   readonly #begunAt = new Map<string, number>();
   readonly #outOfServiceSince = new Map<string, number>();
   /** By uid of the VolumeAttachment: what we have asked to take away and was not yet. */
-  readonly #sharedHolds = new Map<
+  readonly #unrevoked = new Map<
     string,
     { readonly node: string; readonly volume: CsiVolume; readonly pods: readonly string[] }
   >();
@@ -194,8 +194,9 @@ export class Checkers {
   /**
    * Where one node only may have the volume, Kubernetes lets nobody else in before we took it away,
    * so whatever follows has us in it. One that many may have it attaches elsewhere as soon as
-   * anybody deletes the pod, hold or none; there our part begins when the storage has revoked, from
-   * when on nothing of ours may give it back.
+   * anybody deletes the pod, hold or none, and any one after the Node was deleted: PodGC ends its
+   * pods, and attach/detach, begun anew, knows nothing of it. There our part begins when the storage
+   * has revoked, from when on nothing of ours may give it back.
    */
   #countHold({ metadata, spec }: VolumeAttachment): void {
     const { store } = this.#world;
@@ -206,17 +207,21 @@ export class Checkers {
       return here && csiVolumesOf(store, pod).some((one) => one.pv === pv);
     });
     const uids = users.map((pod) => pod.metadata.uid);
-    if (volume?.shared !== true) for (const uid of uids) this.writers.movedByUs(uid);
-    else this.#sharedHolds.set(metadata.uid, { node: spec.nodeName, volume, pods: uids });
+    if (volume?.shared !== true) for (const uid of uids) this.writers.heldByUs(uid);
+    if (volume === undefined) return;
+    this.#unrevoked.set(metadata.uid, { node: spec.nodeName, volume, pods: uids });
   }
 
   #lookForRevoked(): void {
-    for (const [uid, { node, volume, pods }] of this.#sharedHolds) {
+    for (const [uid, { node, volume, pods }] of this.#unrevoked) {
       const machine = this.#world.machine(node);
       const { driver, handle } = volume;
-      if (machine !== undefined && this.#world.isLetIn(machine, driver, handle)) continue;
-      for (const pod of pods) this.writers.movedByUs(pod);
-      this.#sharedHolds.delete(uid);
+      if (machine === undefined || !this.#world.isLetIn(machine, driver, handle)) {
+        for (const pod of pods) this.writers.movedByUs(pod);
+        this.#unrevoked.delete(uid);
+      } else if (this.#world.store.find('nodes', node) === undefined) {
+        for (const pod of pods) this.writers.notHeld(pod);
+      }
     }
   }
 

@@ -25,6 +25,8 @@ export class Writers {
   readonly #nodeOfPod = new Map<string, string>();
   /** Pods whose end is our doing, at least in part. */
   readonly #moved = new Set<string>();
+  /** Pods with a volume that only one node may have, which we have asked to take away. */
+  readonly #held = new Set<string>();
   /** Pods, and VolumeAttachments, of which people took a protection away by force. */
   readonly #excused = new Set<string>();
   readonly #store: Store;
@@ -59,7 +61,8 @@ export class Writers {
   write(slot: Slot, podUid: string): void {
     const { place, handle } = slot;
     const isBack = slot.replaced.has(podUid);
-    if (isBack && this.#moved.has(podUid) && !this.#excused.has(podUid)) {
+    const isOurs = this.#moved.has(podUid) || this.#held.has(podUid);
+    if (isBack && isOurs && !this.#excused.has(podUid)) {
       this.#fail(
         `S1 ${place} on ${this.#nodeOfPod.get(podUid)} wrote to ${handle} after its replacement ` +
           `on ${this.#nodeOfPod.get(slot.current)} did`,
@@ -73,6 +76,14 @@ export class Writers {
   /** We took its object or a volume of it away. */
   movedByUs(podUid: string): void {
     this.#moved.add(podUid);
+  }
+
+  heldByUs(podUid: string): void {
+    this.#held.add(podUid);
+  }
+
+  notHeld(podUid: string): void {
+    this.#held.delete(podUid);
   }
 
   excuse(podUid: string): void {

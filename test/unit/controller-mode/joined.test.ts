@@ -57,6 +57,17 @@ describe('a replacement that is put on the fenced node', () => {
     expect(world.steps()).toEqual([evict]);
   });
 
+  it('joins once more where somebody writes over the mark that it had', () => {
+    const world = running('held', 'Fenced');
+    replaced(world);
+    join(world);
+    const { annotations } = world.findPod('web-0');
+    const broken = Object.fromEntries(Object.keys(annotations).map((key) => [key, 'no mark']));
+    world.changePod('web-0', { annotations: broken });
+    join(world);
+    expect(world.steps()).toEqual([evict]);
+  });
+
   it('joins once more when the Node was made again', () => {
     const world = running('held', 'Fenced');
     replaced(world);
