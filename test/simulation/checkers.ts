@@ -51,6 +51,7 @@ export class Checkers {
   meanwhile: ((replica: Replica, action: Action) => void) | undefined;
   readonly #world: World;
   readonly #bornAt = new Map<string, number>();
+  readonly #decidedAt = new WeakMap<Action, number>();
   readonly #kubeletReadAt = new WeakMap<Action, number>();
   readonly #nodeRead = new WeakMap<Action, AnyObject>();
   readonly #records = new Map<string, { text: string; since: number }>();
@@ -85,6 +86,7 @@ export class Checkers {
       begun: (replica, action) => {
         this.#failIf(this.#repetitions.begun(replica, action, world.now));
         this.#begunAt.set(`${replica.party} ${action.node}`, world.now);
+        this.#decidedAt.set(action, world.now);
         this.meanwhile?.(replica, action);
         const why = objection(replica, action);
         if (why !== undefined) this.fail(`S3 ${why}`);
@@ -160,9 +162,10 @@ export class Checkers {
     const reply = execute();
     const after = this.#find(effect);
     if (after !== before) {
+      const decidedAt = this.#decidedAt.get(action) ?? this.#world.now;
       const kubeletReadAt = this.#kubeletReadAt.get(action);
       const nodeRead = this.#nodeRead.get(action);
-      const deed = { replica, action, effect, before, after, kubeletReadAt, nodeRead };
+      const deed = { replica, action, decidedAt, effect, before, after, kubeletReadAt, nodeRead };
       this.#count(action, before, after);
       for (const misdeed of misdeeds(this.#world, deed)) this.fail(misdeed);
     }

@@ -31,6 +31,8 @@ export interface Deed {
   readonly effect: KubernetesEffect;
   readonly before: AnyObject | undefined;
   readonly after: AnyObject | undefined;
+  /** When the action was begun: its replica may have been stopped since. */
+  readonly decidedAt: number;
   /** When the action read the kubelet's Lease, if it did. */
   readonly kubeletReadAt: number | undefined;
   /** The Node as the action read it, if it did. */
@@ -213,12 +215,19 @@ function begun(world: World, deed: Deed): readonly string[] {
   if (!lives && since !== undefined && now - since > wellMs) {
     found.push(`S2 ${node} is ${reason}, and has been well for ${now - since} ms`);
   }
-  return [...found, ...storm(world, driver, node)];
+  return [...found, ...storm(world, deed, driver)];
 }
 
-/** S4: more nodes in trouble at once than the bound allows are more likely our own trouble. */
-function storm(world: World, driver: string, node: string): readonly string[] {
-  const { now, checkers, store } = world;
+/**
+ * S4: more nodes in trouble at once than the bound allows are more likely our own trouble. Who was
+ * silent when it was decided counts, and who is in episode when it is done.
+ */
+function storm(
+  world: World,
+  { action: { node }, decidedAt }: Deed,
+  driver: string,
+): readonly string[] {
+  const { checkers, store } = world;
   const switches = store.find('configmaps', switchConfigMap, 'default')?.data;
   // A person who knows that they are really dead.
   if (switches?.['storm-override'] === 'true') return [];
@@ -238,10 +247,10 @@ function storm(world: World, driver: string, node: string): readonly string[] {
     if (inEpisode || !known) return inEpisode;
     // After the goodbye of its agent, a sign of life itself, only the kubelet's silence says anything.
     if (hasSaidGoodbye(world, driver, name)) {
-      return now - Math.max(kubeletAt, renewedAt) > kubeletSilenceMs;
+      return decidedAt - Math.max(kubeletAt, renewedAt) > kubeletSilenceMs;
     }
     // One whose kubelet renewed after it is a dead agent, which is no storm.
-    return now - renewedAt > stormSilenceMs && kubeletAt < renewedAt + 2_000;
+    return decidedAt - renewedAt > stormSilenceMs && kubeletAt < renewedAt + 2_000;
   });
   if (silent.length > bound) {
     found.push(`S4 ${node} is failed over while ${silent.length} nodes are silent`);
