@@ -1,9 +1,17 @@
 /**
- * `work`, `seeds` and `build`, for which others wait, compute and have time. `model`, `real` and
- * `machines` wait by the clock, on the modelled control plane, on the real one, and on real machines.
- * `measured` is what counts seconds.
+ * `work`, `seeds` and `build`, for which others wait, compute and have time. `clock`, `model`, `real`
+ * and `machines` wait by the clock: small parts alone, all of them on the modelled control plane, on
+ * the real one, and on real machines. `measured` is what counts seconds.
  */
-export type Track = 'build' | 'machines' | 'measured' | 'model' | 'real' | 'seeds' | 'work';
+export type Track =
+  | 'build'
+  | 'clock'
+  | 'machines'
+  | 'measured'
+  | 'model'
+  | 'real'
+  | 'seeds'
+  | 'work';
 
 export interface Planned {
   readonly name: string;

@@ -30,8 +30,8 @@ function partakers(
 }
 
 /**
- * A replacement that is put on the fenced node joins once, of each that there was at first. One that
- * has joined is no replacement of itself: somebody has written over its mark, or taken it off.
+ * A replacement that is put on the fenced node joins once, of each that there was at first. One
+ * that has joined is no replacement of itself: somebody has written over its mark.
  */
 function hasJoinedAgain({ memory, situation }: Episode, pod: PodView): boolean {
   if (isHalfMoved(situation.state, pod)) return false;
