@@ -85,9 +85,15 @@ function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-/** Linux has a class for what waits until nobody else wants to run, which beats any niceness. */
+/**
+ * Linux has a class for what waits until nobody else wants to run, which beats any niceness. But
+ * where each session is a group that gets its share, as a stage is, a class counts among those of
+ * the same group only (sched(7), "The autogroup feature"); so the group stands back, too.
+ */
 function patience(): readonly string[] {
-  return isOnPath('chrt') ? ['chrt', '--idle', '0'] : ['nice', '-n', '19'];
+  const inGroup = isOnPath('chrt') ? ['chrt', '--idle', '0'] : ['nice', '-n', '19'];
+  const group = '[ ! -w /proc/self/autogroup ] || echo 19 > /proc/self/autogroup';
+  return ['sh', '-c', `${group}; exec "$@"`, 'sh', ...inGroup];
 }
 
 function isOnPath(command: string): boolean {

@@ -95,4 +95,10 @@ describe('a command of a stage', () => {
     const { output } = await run('chrt --pid $$ 2>&1 || nice', { isPatient: true });
     expect(output).toMatch(/SCHED_IDLE|19/);
   }, 60_000);
+
+  it('that is patient lets the groups of all other sessions go first, where there are such', async () => {
+    const group = 'cat /proc/self/autogroup 2> /dev/null || echo none';
+    const { output } = await run(group, { isPatient: true });
+    expect(output).toMatch(/ nice 19$|^none$/m);
+  }, 60_000);
 });
