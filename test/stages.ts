@@ -69,6 +69,12 @@ const longOnMachines = [
 /** Other ones for each change of the code, for three minutes of processor time (docs/proof.md). */
 const freshSeeds = ['--fresh-only', '--covered', '0', '--seconds', '180', '--from', 'code'];
 
+/**
+ * Beside three beds a process takes seconds to start, and jest grants five to a whole test. How long
+ * ours may take for what they are held to, these tests say themselves.
+ */
+const startsOfProcessesMs = 60_000;
+
 const early: readonly Plan[] = ['check', 'all'];
 const late: readonly Plan[] = ['all'];
 
@@ -163,9 +169,17 @@ export const stages: readonly Stage[] = [
     track: 'clock',
     plans: late,
     run: { tests: ['test/bundle.test.ts'] },
+    testTimeoutMs: startsOfProcessesMs,
   },
   { name: 'demo', track: 'clock', plans: late, run: { command: ['node', 'test/demo/demo.ts'] } },
-  { name: 'contract', track: 'clock', plans: late, run: { tests: ['test/contract'] }, workers: 2 },
+  {
+    name: 'contract',
+    track: 'clock',
+    plans: late,
+    run: { tests: ['test/contract'] },
+    workers: 2,
+    testTimeoutMs: startsOfProcessesMs,
+  },
   // Beside what is end to end: neither needs a processor of its own.
   {
     name: scenarios,
