@@ -51,6 +51,16 @@ const byTheClock = [
 const measured = ['test/e2e/evidence-storage.test.ts', 'test/e2e/power-off.test.ts'];
 /** Measures what is left between us and our own limit of requests: on a computer that is idle. */
 const narrow = ['test/e2e/hundred-pods.test.ts'];
+/** What the control plane makes of us, of our rights and manifests: no machine takes part. */
+const withoutMachines = [
+  'test/e2e/api-contract.test.ts',
+  'test/e2e/client-contract.test.ts',
+  'test/e2e/cluster.test.ts',
+  'test/e2e/csi-contract.test.ts',
+  'test/e2e/manifests.test.ts',
+  'test/e2e/rights.test.ts',
+  'test/e2e/switches.test.ts',
+];
 const measuredOnMachines = ['test/real/power-off.test.ts'];
 /** Those for which `make test` has no time, what takes longest first. */
 const longOnMachines = [
@@ -179,6 +189,15 @@ export const stages: readonly Stage[] = [
     workers: 2,
     testTimeoutMs: slowStartMs,
   },
+  {
+    name: 'the real control plane',
+    track: 'clock',
+    after: [controlPlane],
+    plans: [...late, 'e2e'],
+    run: { tests: withoutMachines },
+    cluster: true,
+    testTimeoutMs: slowStartMs,
+  },
   // Beside what is end to end: neither needs a processor of its own.
   {
     name: scenarios,
@@ -196,7 +215,7 @@ export const stages: readonly Stage[] = [
     track: 'real',
     after: [bundle, controlPlane],
     plans: [...late, 'e2e'],
-    run: { tests: ['test/e2e'], but: [...measured, ...narrow] },
+    run: { tests: ['test/e2e'], but: [...withoutMachines, ...measured, ...narrow] },
     cluster: true,
     // Three would be faster by a tenth only, because then the processors are what is short.
     workers: 2,
