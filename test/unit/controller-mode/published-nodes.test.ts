@@ -1,20 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Stage } from './views.ts';
+import { running } from './running.ts';
 import { World } from './world.ts';
 
 const evict = 'Evict default/web-0';
-
-/** n1 is Lost with web-0 on it, marked and tainted, and a hold at this stage. */
-function fenced(stage: Stage, phase: 'Intent' | 'Fenced' = 'Intent'): World {
-  const world = World.healthy();
-  world.workload('web-0', 'n1');
-  world.lose('n1');
-  world.record('n1', ['web-0'], { phase });
-  world.mark('web-0');
-  world.taint('n1');
-  world.stage('web-0', 'n1', stage);
-  return world;
-}
 
 describe('where the driver lists published nodes', () => {
   const capabilities = {
@@ -24,7 +12,7 @@ describe('where the driver lists published nodes', () => {
   };
 
   function listing(): World {
-    const world = fenced('held', 'Fenced');
+    const world = running('held', 'Fenced');
     world.see({ kind: 'Driver', capabilities });
     return world;
   }
@@ -72,7 +60,7 @@ describe('where the driver lists published nodes', () => {
   });
 
   it('people hear of it who were told before that it waits for the attacher', () => {
-    const world = fenced('fencing');
+    const world = running('fencing');
     world.see({ kind: 'Driver', capabilities });
     world.pass(5_000);
     const key = () => world.notices('FailoverWaiting')[0]?.key;
@@ -145,7 +133,7 @@ describe('where the driver lists published nodes', () => {
   });
 
   it('nothing is confirmed as long as the driver has not said whether it does', () => {
-    const world = fenced('held', 'Fenced');
+    const world = running('held', 'Fenced');
     world.state.capabilities = undefined;
     expect(world.wanted('Evict')).toEqual([]);
     world.remove(world.findPod('web-0'));
