@@ -9,22 +9,34 @@ import type { KeyPair } from './authority.ts';
 export interface Places {
   readonly folder: string;
   readonly caFile: string;
-  /** One for all that serve: they are all 127.0.0.1. */
+  /** One for all that serve. */
   readonly serving: KeyPair;
   readonly signing: { readonly privateFile: string; readonly publicFile: string };
   readonly tokenFile: string;
-  readonly etcdPort: number;
-  readonly etcdPeerPort: number;
-  readonly apiPort: number;
-  readonly controllerManagerPort: number;
-  readonly schedulerPort: number;
+  /** Where all listen, each at the port that it is known by. */
+  readonly address: string;
+  /** Where the API server listens instead, if others than this computer shall reach it. */
+  readonly api: { readonly address: string; readonly port: number };
 }
 
-export function etcdArguments({ folder, etcdPort, etcdPeerPort }: Places): readonly string[] {
-  const client = `http://127.0.0.1:${etcdPort}`;
-  const peer = `http://127.0.0.1:${etcdPeerPort}`;
+/** What each listens at in a stock installation. */
+export const ports = {
+  etcd: 2379,
+  'etcd peers': 2380,
+  'kube-apiserver': 6443,
+  'kube-controller-manager': 10_257,
+  'kube-scheduler': 10_259,
+} as const;
+
+export function etcdUrlOf({ address }: Places): string {
+  return `http://${address}:${ports.etcd}`;
+}
+
+export function etcdArguments(places: Places): readonly string[] {
+  const client = etcdUrlOf(places);
+  const peer = `http://${places.address}:${ports['etcd peers']}`;
   return [
-    `--data-dir=${join(folder, 'etcd')}`,
+    `--data-dir=${join(places.folder, 'etcd')}`,
     `--listen-client-urls=${client}`,
     `--advertise-client-urls=${client}`,
     `--listen-peer-urls=${peer}`,
@@ -37,13 +49,13 @@ export function etcdArguments({ folder, etcdPort, etcdPeerPort }: Places): reado
 }
 
 export function apiServerArguments(places: Places): readonly string[] {
-  const { serving, signing } = places;
+  const { serving, signing, api } = places;
   return [
-    `--etcd-servers=http://127.0.0.1:${places.etcdPort}`,
-    '--bind-address=127.0.0.1',
-    `--secure-port=${places.apiPort}`,
+    `--etcd-servers=${etcdUrlOf(places)}`,
+    `--bind-address=${api.address}`,
+    `--secure-port=${api.port}`,
     // Without a default route it finds no address by itself; loopback is no address for Endpoints.
-    '--advertise-address=127.0.0.1',
+    `--advertise-address=${api.address}`,
     '--endpoint-reconciler-type=none',
     `--tls-cert-file=${serving.certFile}`,
     `--tls-private-key-file=${serving.keyFile}`,
@@ -62,9 +74,9 @@ export function apiServerArguments(places: Places): readonly string[] {
 }
 
 export function controllerManagerArguments(places: Places): readonly string[] {
-  const { signing, caFile, controllerManagerPort } = places;
+  const { signing, caFile } = places;
   return [
-    ...ofComponent('kube-controller-manager', places, controllerManagerPort),
+    ...ofComponent('kube-controller-manager', places),
     `--service-account-private-key-file=${signing.privateFile}`,
     `--root-ca-file=${caFile}`,
     '--use-service-account-credentials=true',
@@ -72,17 +84,20 @@ export function controllerManagerArguments(places: Places): readonly string[] {
 }
 
 export function schedulerArguments(places: Places): readonly string[] {
-  return ofComponent('kube-scheduler', places, places.schedulerPort);
+  return ofComponent('kube-scheduler', places);
 }
 
-function ofComponent(name: string, { folder, serving }: Places, port: number): readonly string[] {
+function ofComponent(
+  name: 'kube-controller-manager' | 'kube-scheduler',
+  { folder, serving, address }: Places,
+): readonly string[] {
   const kubeconfig = join(folder, `${name}.kubeconfig`);
   return [
     `--kubeconfig=${kubeconfig}`,
     `--authentication-kubeconfig=${kubeconfig}`,
     `--authorization-kubeconfig=${kubeconfig}`,
-    '--bind-address=127.0.0.1',
-    `--secure-port=${port}`,
+    `--bind-address=${address}`,
+    `--secure-port=${ports[name]}`,
     `--tls-cert-file=${serving.certFile}`,
     `--tls-private-key-file=${serving.keyFile}`,
     '--leader-elect=false',

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import type { ApiAccess } from '../machine/api-access.ts';
 import { ApiClient, type Listed } from '../machine/api-client.ts';
 import { eventually } from '../machine/eventually.ts';
-import { freePort } from '../machine/free-port.ts';
+import { freshLoopback } from '../machine/fresh-loopback.ts';
 import { writeKubeconfig } from '../machine/kubeconfig.ts';
 import type { Endpoint } from '../machine/proxy.ts';
 import { ScratchFolder } from '../machine/scratch-folder.ts';
@@ -19,7 +19,9 @@ import {
   apiServerArguments,
   controllerManagerArguments,
   etcdArguments,
+  etcdUrlOf,
   type Places,
+  ports,
   schedulerArguments,
 } from './flags.ts';
 import { watchForStalls } from './stall-watch.ts';
@@ -159,27 +161,25 @@ export class Cluster implements AsyncDisposable {
     const folder = things.use(new ScratchFolder('cluster-', { inMemory: true })).path;
     const runId = `cluster-${randomUUID().slice(0, 8)}`;
     const authority = await Authority.create(join(folder, 'pki'));
-    const names = ['DNS:localhost', 'DNS:kubernetes.default.svc', 'IP:127.0.0.1'];
+    // Several clusters of one computer do not take each other's ports, nor while one is down.
+    const address = freshLoopback();
+    const { address: host, port } = api ?? { address, port: ports['kube-apiserver'] };
     const serving = await authority.issue({
       commonName: 'kube-apiserver',
-      hosts: api === undefined ? names : [...names, `IP:${api.address}`],
+      // At 127.0.0.1 it is reached through a cable that can be cut.
+      hosts: ['DNS:kubernetes.default.svc', 'IP:127.0.0.1', `IP:${address}`, `IP:${host}`],
     });
-    const ports = await distinctPorts(5);
     const places: Places = {
       folder,
       caFile: authority.certFile,
       serving,
       signing: writeSigningKeys(folder),
       tokenFile: join(folder, 'tokens.csv'),
-      etcdPort: ports[0] as number,
-      etcdPeerPort: ports[1] as number,
-      apiPort: api?.port ?? (ports[2] as number),
-      controllerManagerPort: ports[3] as number,
-      schedulerPort: ports[4] as number,
+      address,
+      api: { address: host, port },
     };
     const tokens = writeTokens(places.tokenFile);
-    const host = api?.address ?? '127.0.0.1';
-    const server = `https://${host}:${places.apiPort}`;
+    const server = `https://${host}:${port}`;
     for (const name of ['kube-controller-manager', 'kube-scheduler'] as const) {
       const access = { server, ca: authority.cert, token: tokens.get(name) };
       writeKubeconfig(join(folder, `${name}.kubeconfig`), access);
@@ -199,13 +199,12 @@ export class Cluster implements AsyncDisposable {
       });
       components.set(name, things.use(component));
     };
-    const etcdUrl = `http://127.0.0.1:${places.etcdPort}`;
+    const etcdUrl = etcdUrlOf(places);
     add('etcd', etcdArguments(places), `${etcdUrl}/health`);
     add(
       'kube-apiserver',
       [
         ...apiServerArguments(places),
-        ...(api === undefined ? [] : [`--bind-address=${host}`, `--advertise-address=${host}`]),
         // Service accounts are created by the controller manager.
         ...(controllers ? [] : ['--disable-admission-plugins=ServiceAccount']),
       ],
@@ -215,15 +214,14 @@ export class Cluster implements AsyncDisposable {
       add(
         'kube-controller-manager',
         controllerManagerArguments(places),
-        `https://127.0.0.1:${places.controllerManagerPort}/healthz`,
+        `https://${address}:${ports['kube-controller-manager']}/healthz`,
       );
       add(
         'kube-scheduler',
         schedulerArguments(places),
-        `https://127.0.0.1:${places.schedulerPort}/healthz`,
+        `https://${address}:${ports['kube-scheduler']}/healthz`,
       );
     }
-    const port = places.apiPort;
     const joining: Joining = { runId, host, port, etcdUrl, tokens: Object.fromEntries(tokens) };
     writeFileSync(join(folder, 'cluster.json'), JSON.stringify(joining), { mode: 0o600 });
     return new Cluster({
@@ -349,12 +347,6 @@ export class Cluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#parts.things.disposeAsync();
   }
-}
-
-async function distinctPorts(count: number): Promise<readonly number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) ports.add(await freePort());
-  return [...ports];
 }
 
 /** `token,user,uid,"groups"`: the API server reads it once, at its start. */

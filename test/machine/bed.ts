@@ -164,10 +164,12 @@ export class MachineBed<F extends Foundation> implements AsyncDisposable {
     await Promise.all(replicas.map((replica) => replica.start()));
     // One after the other: dozens of processes that start at once starve those of other beds.
     for (const machine of this.#machines) await machine.boot();
-    await eventually(() => this.#machines.every(({ name }) => this.#isUp(name)), {
-      what: 'all nodes to be Ready with the driver registered',
-      withinMs,
-    });
+    const up = { what: 'all nodes to be Ready with the driver registered', withinMs };
+    await eventually(() => {
+      const waits = this.#machines.flatMap((machine) => this.#waitsFor(machine));
+      if (waits.length > 0) throw new Error(waits.join('; '));
+      return true;
+    }, up);
     if (!this.#isOurs) return;
     const names = this.#machines.map(({ name }) => name);
     const isSeen = (one: Installation<F>): boolean => isWatched(this.changes, one, names);
@@ -219,15 +221,19 @@ export class MachineBed<F extends Foundation> implements AsyncDisposable {
     await this.#things.disposeAsync();
   }
 
-  #isUp(name: string): boolean {
+  /** What the machine is not yet, with what its dead processes said last. */
+  #waitsFor({ name, processes }: ProcessMachine): readonly string[] {
     const conditions = this.foundation.find('nodes', name)?.status?.conditions ?? [];
     const drivers = this.foundation.find('csinodes', name)?.spec.drivers ?? [];
-    return (
-      conditions.some(({ type, status }) => type === 'Ready' && status === 'True') &&
-      this.installations.every(({ driverName: wanted }) =>
-        drivers.some((driver) => driver.name === wanted),
-      )
-    );
+    const isReady = conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
+    const absent = this.installations
+      .map(({ driverName: wanted }) => wanted)
+      .filter((wanted) => !drivers.some((driver) => driver.name === wanted));
+    if (isReady && absent.length === 0) return [];
+    const dead = [...processes.values()]
+      .filter((part) => !part.alive)
+      .map((part) => `${part.name} has ended: ${part.tail()}`);
+    return [[`${name} Ready: ${isReady}, without ${absent.join()}`, ...dead].join(', ')];
   }
 }
 

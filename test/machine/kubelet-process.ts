@@ -25,7 +25,8 @@ const { values } = parseArgs({
     'kubelet-dir': text,
     'mountinfo-file': text,
     'boot-id-file': text,
-    'healthz-port': text,
+    // `<host>:<port>`
+    'healthz-address': text,
     'lease-duration-seconds': { type: 'string', default: '40' },
     'poll-ms': { type: 'string', default: '150' },
   },
@@ -55,10 +56,8 @@ const kubelet = new Kubelet({
   log: (line) => process.stdout.write(`${new Date().toISOString()} ${line}\n`),
 });
 
-createServer((_, response) => response.end('ok')).listen(
-  Number(values['healthz-port']),
-  '127.0.0.1',
-);
+const [host, port] = values['healthz-address'].split(':');
+createServer((_, response) => response.end('ok')).listen(Number(port), host);
 const stop = new AbortController();
 process.once('SIGTERM', () => stop.abort());
 // As logind's PrepareForShutdown reaches a kubelet.

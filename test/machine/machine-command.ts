@@ -42,7 +42,8 @@ export interface MachinePlaces {
   readonly bootIdFile: string;
   /** Where the runtime shows its containers. */
   readonly cgroupDir: string;
-  readonly healthzPort: number;
+  /** Where the kubelet answers whether it is well: `host:port`. */
+  readonly healthzAddress: string;
   /** `host:port` of the machine's own cable to the array. */
   readonly arrayNbd: string;
   /** What the plugin is told to do wrong. */
@@ -76,7 +77,7 @@ export function machineCommand(
         `--kubelet-dir=${machine.kubeletDir}`,
         `--mountinfo-file=${machine.mountinfoFile}`,
         `--boot-id-file=${machine.bootIdFile}`,
-        `--healthz-port=${machine.healthzPort}`,
+        `--healthz-address=${machine.healthzAddress}`,
         ...(machine.kubeletFlags ?? []),
       ];
     case 'agent':
@@ -112,7 +113,7 @@ function agent(bundle: string, machine: MachineFlags & MachinePlaces): readonly 
     `--mountinfo-file=${machine.mountinfoFile}`,
     `--boot-id-file=${machine.bootIdFile}`,
     `--cgroup-dir=${machine.cgroupDir}`,
-    `--kubelet-healthz-address=127.0.0.1:${machine.healthzPort}`,
+    `--kubelet-healthz-address=${machine.healthzAddress}`,
     ...(machine.agentFlags ?? []),
   ];
 }

@@ -6,7 +6,7 @@ import { type Told, writeTold } from '../driver/faults.ts';
 import { type ApiAccess, accessThrough } from './api-access.ts';
 import { compileCache } from './compile-cache.ts';
 import { eventually } from './eventually.ts';
-import { freePort } from './free-port.ts';
+import { freshLoopback } from './fresh-loopback.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import type { Machine, RunningWorkload } from './machine.ts';
 import {
@@ -41,21 +41,16 @@ export class ProcessMachine implements Machine {
   readonly #options: ProcessMachineOptions;
   readonly #api: TcpProxy;
   readonly #storage: TcpProxy;
-  readonly #healthzPort: number;
   readonly #parts = new Map<string, ManagedProcess>();
+  /** Its own, so that nobody takes a port of it while it is off. */
+  readonly #address = freshLoopback();
   #bootId: string | undefined;
 
-  private constructor(
-    options: ProcessMachineOptions,
-    api: TcpProxy,
-    storage: TcpProxy,
-    healthzPort: number,
-  ) {
+  private constructor(options: ProcessMachineOptions, api: TcpProxy, storage: TcpProxy) {
     this.name = options.name;
     this.#options = options;
     this.#api = api;
     this.#storage = storage;
-    this.#healthzPort = healthzPort;
   }
 
   /** A machine that is off. */
@@ -64,7 +59,7 @@ export class ProcessMachine implements Machine {
       TcpProxy.start(options.api),
       TcpProxy.start(options.nbd),
     ]);
-    return new ProcessMachine(options, api, storage, await freePort());
+    return new ProcessMachine(options, api, storage);
   }
 
   get bootId(): string | undefined {
@@ -282,7 +277,7 @@ export class ProcessMachine implements Machine {
       mountinfoFile: this.mountinfoFile,
       bootIdFile: join(memory, 'boot_id'),
       cgroupDir: join(memory, 'cgroup'),
-      healthzPort: this.#healthzPort,
+      healthzAddress: `${this.#address}:10248`,
       arrayNbd: `${host}:${port}`,
       faultsFile: this.#faultsFile,
     });

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { startBed } from '../../machine/bed.ts';
 import { eventually } from '../../machine/eventually.ts';
 import { processesOf } from '../../machine/process.ts';
 
@@ -37,5 +38,17 @@ describe('a bed', () => {
     child.kill('SIGKILL');
     await eventually(() => processesOf(runId).length === 0, { what: 'all processes to be gone' });
     await eventually(() => !existsSync(folder), { what: 'the folder to be gone' });
+  }, 40_000);
+
+  it('says which of its machines does not come up, and what has died there', async () => {
+    await using bed = await startBed({
+      bundle: undefined,
+      machines: ['worker-a', 'worker-b'],
+      replicas: 0,
+      kubeletFlags: ['--no-such-flag'],
+    });
+    await expect(bed.bootAll(3_000)).rejects.toThrow(
+      /worker-a Ready: false, .*worker-a-kubelet has ended: [^]*no-such-flag[^]*worker-b-kubelet/,
+    );
   }, 40_000);
 });
