@@ -90,10 +90,9 @@ function noVolume(state: State, pod: PodView): ReturnType<typeof hold> | undefin
 export function adopt(situation: Situation, wanted: Wanted): boolean {
   const { state, nodeName } = situation;
   const { driver } = state.policy;
-  const node = state.nodes.get(nodeName);
   const taint = fencedTaint(driver);
   const holds = holdsOn(state, nodeName).map(({ name, uid }) => ({ name, uid }));
-  const tainted = node !== undefined && hasFencedTaint(node, driver);
+  const tainted = hasFencedTaint(state.nodes.get(nodeName), driver);
   if (holds.length === 0 && !tainted) return false;
   pushBegin(situation, wanted, {
     kubeletRenewTime: undefined,

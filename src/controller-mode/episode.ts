@@ -61,7 +61,7 @@ export function isCommitted(episode: Episode): boolean {
 }
 
 export function hasOwnTaint({ node, situation }: Episode): boolean {
-  return node !== undefined && hasFencedTaint(node, situation.state.policy.driver);
+  return hasFencedTaint(node, situation.state.policy.driver);
 }
 
 /** It stands by our view, or we have set it and our view does not show that yet. */

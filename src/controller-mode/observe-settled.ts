@@ -86,8 +86,7 @@ function observeMark(state: State, { node, pod: target, intent }: ActionOf<'Mark
   const memory = memoryOf(state, node);
   const isFirst = memory.recordPhase === 'Intent';
   // A Node that was made again: until our taint stands nothing keeps replacements away.
-  const view = state.nodes.get(node);
-  const isTainted = view !== undefined && hasFencedTaint(view, state.policy.driver);
+  const isTainted = hasFencedTaint(state.nodes.get(node), state.policy.driver);
   if (!isFirst && !isTainted) return;
   const pod = state.pods.get(keyOf(target));
   const group = pod === undefined ? keyOf(target) : groupOf(pod);

@@ -10,7 +10,7 @@ import type { MachineBed } from '../machine/bed.ts';
 import { eventually } from '../machine/eventually.ts';
 import type { Foundation } from '../machine/foundation.ts';
 import { volumeHandle, type WorkloadPlan } from '../machine/workload-objects.ts';
-import { attachmentName } from '../model/attach-detach.ts';
+import { attachmentName } from '../model/attachment-name.ts';
 import type { NodeTaint, Pod } from '../model/objects.ts';
 import { BedStage } from '../scenarios/bed-stage.ts';
 import { between, inOrder, type Line, storyOf } from './story.ts';

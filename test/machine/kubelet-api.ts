@@ -1,5 +1,5 @@
 import { uniqueVolumeName } from '../../src/shared/model.ts';
-import { attachmentName } from '../model/attach-detach.ts';
+import { attachmentName } from '../model/attachment-name.ts';
 import type { CsiVolume } from '../model/csi-volumes.ts';
 import type { KubeletPod, MachineState } from '../model/kubelet-action.ts';
 import type {

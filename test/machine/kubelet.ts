@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { attachmentName } from '../model/attach-detach.ts';
+import { attachmentName } from '../model/attachment-name.ts';
 import { decideKubelet } from '../model/kubelet.ts';
 import type {
   KubeletAction,

@@ -3,8 +3,8 @@
  * Source: pkg/controller/volume/attachdetach (reconciler, caches, statusupdater) and
  * pkg/volume/csi/csi_attacher.go at 1.36; the order of the passes is theirs.
  */
-import { createHash } from 'node:crypto';
 import { outOfServiceTaint } from '../../src/shared/names.ts';
+import { attachmentName } from './attachment-name.ts';
 import { conditionStatus, isDeleting, isPodTerminated } from './conditions.ts';
 import { type CsiVolume, csiVolumeOfPv, csiVolumesOf } from './csi-volumes.ts';
 import { recordEvent } from './event-recorder.ts';
@@ -111,15 +111,13 @@ export function stepAttachDetach(
   setWakeUp(loop);
 }
 
-/** `csi-` and the SHA-256 of handle, driver and node (csi_attacher.go getAttachmentName). */
-export function attachmentName(handle: string, driver: string, node: string): string {
-  const text = `${handle}${driver}${node}`;
-  const known = names.get(text) ?? `csi-${createHash('sha256').update(text).digest('hex')}`;
-  names.set(text, known);
-  return known;
+/** An attempt to attach the volume to the node runs, and waits for its object. */
+export function isAttaching({ operations }: AttachDetachMemory, pv: string, on: string): boolean {
+  return [...operations.values()].some(
+    ({ kind, volume, node, retryAt }) =>
+      kind === 'attach' && retryAt === undefined && volume.pv === pv && node === on,
+  );
 }
-
-const names = new Map<string, string>();
 
 /** After a restart: what node status lists is attached, what only has an object is uncertain. */
 function populate({ store, memory }: Loop): void {

@@ -3,6 +3,7 @@ import {
   AttachDetachMemory,
   type AttachDetachSettings,
   attachDetachDefaults,
+  isAttaching,
   stepAttachDetach,
 } from './attach-detach.ts';
 import {
@@ -57,6 +58,7 @@ export class ControlPlane {
   readonly #controllers = new Map<ControllerName, (context: StepContext) => void>();
   /** Those that are not switched off. */
   #running: readonly ((context: StepContext) => void)[] = [];
+  #attachDetach = new AttachDetachMemory();
 
   constructor(store: Store, options: ControlPlaneOptions) {
     this.#store = store;
@@ -80,11 +82,17 @@ export class ControlPlane {
 
   /** All controllers forget what they had in memory: a new leader of kube-controller-manager. */
   restart(...only: readonly ControllerName[]): void {
-    const fresh = this.#fresh();
-    for (const [name, step] of fresh) {
-      if (only.length === 0 || only.includes(name)) this.#controllers.set(name, step);
+    const forgets = (name: ControllerName): boolean => only.length === 0 || only.includes(name);
+    if (forgets('attach-detach')) this.#attachDetach = new AttachDetachMemory();
+    for (const [name, step] of this.#fresh()) {
+      if (forgets(name)) this.#controllers.set(name, step);
     }
     this.#start();
+  }
+
+  /** Attach/detach is in the middle of an attempt to attach the volume to the node. */
+  isAttaching(pv: string, node: string): boolean {
+    return isAttaching(this.#attachDetach, pv, node);
   }
 
   #start(): void {
@@ -112,9 +120,9 @@ export class ControlPlane {
     steps.set('replica-set', bind(stepReplicaSet, new ReplicaSetMemory()));
     steps.set('stateful-set', bind(stepStatefulSet, new StatefulSetMemory()));
     steps.set('scheduler', bind(stepScheduler, new SchedulerMemory()));
-    const attach = new AttachDetachMemory();
+    const memory = this.#attachDetach;
     steps.set('attach-detach', ({ store, now }) =>
-      stepAttachDetach({ store, now, settings: attachDetach }, attach),
+      stepAttachDetach({ store, now, settings: attachDetach }, memory),
     );
     steps.set('attacher', ({ store, now }) => {
       for (const { driver, memory } of attachers) {

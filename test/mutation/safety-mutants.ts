@@ -11,8 +11,8 @@ export const safetyMutants: readonly SafetyMutant[] = [
   {
     name: 'no own taint',
     file: 'src/controller-mode/episode.ts',
-    anchor: 'return node !== undefined && hasFencedTaint(node, situation.state.policy.driver);',
-    replacement: 'return node !== undefined && !hasFencedTaint(node, situation.nodeName);',
+    anchor: 'return hasFencedTaint(node, situation.state.policy.driver);',
+    replacement: 'return !hasFencedTaint(node, situation.nodeName);',
     caughtBy: /could still take pods/,
     plane: 'real',
   },

@@ -12,6 +12,7 @@ import {
   outOfServiceTaint,
   policyAnnotation,
 } from '../../src/shared/names.ts';
+import { stormBound } from '../../src/controller-mode/policy.ts';
 import { encodeFenceRecord, encodePodIntent } from '../../src/shared/record.ts';
 import { type DriverPlan, lateDriver, listingDriver, plainDriver } from './drivers.ts';
 import { recordOf } from './fence-records.ts';
@@ -264,6 +265,25 @@ export const closeCalls: readonly CloseCall[] = [
       });
     },
   },
+  {
+    name: 'its kubelet renews before its record is seen, and as many as may move at once are gone',
+    drivers: [plainDriver],
+    failure: isCutOff,
+    at: ({ kind }) => kind === 'BeginEpisode',
+    happens: (moment) => {
+      const { world, machine, replica } = moment;
+      replica.stallWatch(world.now + 4_000, 'heartbeats');
+      const bound = stormBound(replica.options.policy, world.machines.length);
+      const others = world.machines.filter((one) => one !== machine).slice(0, bound);
+      whenRecorded(moment, () => {
+        renewKubelet(world, machine);
+        for (const one of others) {
+          loses(one);
+          world.store.delete('nodes', { name: one.name });
+        }
+      });
+    },
+  },
 ];
 
 /** What runs in one of them. */
@@ -299,6 +319,13 @@ export function playCloseCall(world: World, call: CloseCall): void {
 function renewKubelet({ store }: World, { name }: SimMachine): void {
   const spec = { renewTime: store.microTimestamp() };
   store.patch('leases', { namespace: 'kube-node-lease', name }, { spec });
+}
+
+/** As soon as the record of the node stands, seen or not. */
+function whenRecorded(moment: Moment, then: () => void): void {
+  const { world, machine, replica } = moment;
+  if (recordOf(world, replica.options.policy.driver, machine.name) !== undefined) then();
+  else world.timeline.later(50, () => whenRecorded(moment, then));
 }
 
 function annotate(

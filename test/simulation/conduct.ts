@@ -1,6 +1,7 @@
 /**
- * What our requests may do, judged by what they have done to the model: S2, S4, S5, S7 and S8. Each
- * is looked at in the moment in which it has changed something, by the truth and not by any view.
+ * What our requests may do, judged by what they have done to the model: S2, S4, S5, S7, S8 and L4.
+ * Each is looked at in the moment in which it has changed something, by the truth and not by any
+ * view.
  */
 import type { Action } from '../../src/controller-mode/actions.ts';
 import type { KubernetesEffect } from '../../src/shared/effect.ts';
@@ -154,6 +155,9 @@ function attachmentMisdeeds(world: World, { replica, action, ...deed }: Deed): r
     });
     if (user !== undefined) {
       found.push(`S5 dropped the hold of ${pv} while ${user.metadata.name} on ${node} uses it`);
+    }
+    if (after === undefined && world.controlPlane.isAttaching(pv, node)) {
+      found.push(`L4 the hold of ${pv} goes while an attempt to attach it to ${node} looks for it`);
     }
   }
   return found;

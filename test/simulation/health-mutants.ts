@@ -4,7 +4,7 @@
  * that look is left out as well.
  */
 import type { Edit } from '../mutation/mutated-tree.ts';
-import type { Mutant } from './mutant-list.ts';
+import type { Mutant } from './mutant.ts';
 
 /** The stories of health-stories.ts are the seeds 5, 15, 25 and so on: each comes ten times. */
 const told = { first: 5, step: 10, seeds: 170 } as const;

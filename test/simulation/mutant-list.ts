@@ -1,33 +1,6 @@
 /** Deliberate mistakes in the core that the simulation must catch, each within its seeds. */
-import type { Mutation } from '../mutation/mutated-tree.ts';
 import { healthMutants } from './health-mutants.ts';
-
-/** So many seeds are enough for a mistake that is easy to see, and for one that is hard to. */
-const easy = 150;
-const hard = 1_000;
-
-export interface Mutant extends Mutation {
-  /** Within so many seeds, from the first one on, a checker must notice it. */
-  readonly seeds: number;
-  /** Where to look, if not at every seed: the first one, and how far the others are apart. */
-  readonly first?: number;
-  readonly step?: number;
-}
-
-function inFile(file: string): (name: string, anchor: string, replacement: string) => Mutant {
-  return (name, anchor, replacement) => {
-    return { name, file: `src/controller-mode/${file}.ts`, anchor, replacement, seeds: hard };
-  };
-}
-
-/** What falls into one moment is played at every twentieth seed (close-calls.ts). */
-function closeCall(mutant: Mutant): Mutant {
-  return { ...mutant, first: 10, step: 20, seeds: 50 };
-}
-
-function simple(mutant: Mutant): Mutant {
-  return { ...mutant, seeds: easy };
-}
+import { closeCall, hard, inFile, type Mutant, simple } from './mutant.ts';
 
 const act = inFile('act');
 const begin = inFile('begin');
@@ -117,7 +90,7 @@ const steps: readonly Mutant[] = [
   simple(
     episode(
       'own taint not awaited',
-      'return node !== undefined && hasFencedTaint(node, situation.state.policy.driver);',
+      'return hasFencedTaint(node, situation.state.policy.driver);',
       'return node === undefined || !hasFencedTaint(node, situation.nodeName);',
     ),
   ),
@@ -296,6 +269,16 @@ const relapses: readonly Mutant[] = [
     'members.some(({ pod }) => !isFinished(pod) && takenByOthers(situation.state, pod).length > 0)',
     'members.some(({ pod }) => isFinished(pod) && takenByOthers(situation.state, pod).length < 0)',
   ),
+  inFile('begun')(
+    'an episode counts for a storm only when its record is seen',
+    'return now < until ? until : undefined;',
+    'return now < until && until < 0 ? until : undefined;',
+  ),
+  inFile('attach-attempt')(
+    'hold dropped in the middle of an attempt to attach',
+    'return now < until ? until : undefined;',
+    'return now < until && until < 0 ? until : undefined;',
+  ),
 ];
 
 /** Preconditions dropped. */
@@ -374,6 +357,7 @@ const inOneMoment: ReadonlySet<string> = new Set([
   'outage of many taken for silence',
   'an adopted record stands for what it lists',
   "withdrawn after another driver's fence",
+  'an episode counts for a storm only when its record is seen',
   'kubelet not read again before the intent',
   'record written over',
   'record removed under a taint',

@@ -8,7 +8,8 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { MutatedTree } from '../mutation/mutated-tree.ts';
 import { typeErrorsOf } from '../mutation/type-errors.ts';
-import { type Mutant, mutants } from './mutant-list.ts';
+import type { Mutant } from './mutant.ts';
+import { mutants } from './mutant-list.ts';
 import { runSeed } from './run.ts';
 import { SeedThread } from './seed-thread.ts';
 
