@@ -4,7 +4,7 @@
  */
 import { outOfServiceTaint, outOfServicePrefix } from '../../src/shared/names.ts';
 import type { StoreEvent } from '../model/event-log.ts';
-import { isDeleting, isFinished } from '../model/conditions.ts';
+import { isFinished } from '../model/conditions.ts';
 import type { Pod } from '../model/objects.ts';
 import type { Store } from '../model/store.ts';
 
@@ -104,11 +104,14 @@ export class Writers {
     }
     const { nodeName = '' } = object.spec;
     if (nodeName !== '') this.#nodeOfPod.set(uid, nodeName);
-    const ends = type === 'DELETED' || isFinished(object) || isDeleting(object);
+    const ends = type === 'DELETED' || isFinished(object);
     if (ends && this.#isTornOff(object)) this.movedByUs(uid);
   }
 
-  /** Our out-of-service taint lets others take pods and volumes off the node. */
+  /**
+   * Our out-of-service taint lets others take pods and volumes off the node. Somebody else's asking
+   * a pod to leave meanwhile takes nothing off it.
+   */
   #isTornOff(pod: Pod): boolean {
     const node = this.#store.find('nodes', pod.spec.nodeName ?? '');
     return (node?.spec?.taints ?? []).some(
