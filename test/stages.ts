@@ -172,6 +172,7 @@ export const stages: readonly Stage[] = [
     track: 'clock',
     plans: early,
     run: { tests: byTheClock },
+    testTimeoutMs: slowStartMs,
   },
   {
     name: 'the bundle at work',

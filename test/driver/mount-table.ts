@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
 /** A change takes far less; whoever still holds the table then hangs. */
-const patienceMs = 1_000;
+const defaultPatienceMs = 1_000;
 
 /**
  * The mounts of a stand-in machine, in a file that reads like /proc/self/mountinfo. It belongs to
@@ -10,9 +10,11 @@ const patienceMs = 1_000;
  */
 export class MountTable {
   readonly #file: string;
+  readonly #patienceMs: number;
 
-  constructor(file: string) {
+  constructor(file: string, patienceMs = defaultPatienceMs) {
     this.#file = file;
+    this.#patienceMs = patienceMs;
   }
 
   /** The volume mounted at this path, or undefined. */
@@ -37,7 +39,7 @@ export class MountTable {
   /** Throws where another driver does not let go of the table; then nothing has changed. */
   #change(change: (lines: readonly string[]) => readonly string[]): void {
     const lock = `${this.#file}.lock`;
-    takeLock(lock);
+    takeLock(lock, this.#patienceMs);
     try {
       this.#write(change(this.#lines()));
     } finally {
@@ -63,7 +65,7 @@ export class MountTable {
   }
 }
 
-function takeLock(lock: string): void {
+function takeLock(lock: string, patienceMs: number): void {
   const end = performance.now() + patienceMs;
   for (;;) {
     try {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import type { HttpReply, HttpRequest } from '../../../../src/shared/kubernetes/http-message.ts';
 import { SharedReads } from '../../../../src/shared/kubernetes/shared-reads.ts';
-import { flushPromises } from '../../../fake-clock.ts';
+import { FakeClock, flushPromises } from '../../../fake-clock.ts';
 import { type Call, reply, type ScriptedServer, serve, until } from './api-server.ts';
 
-const lease = { method: 'GET', path: '/leases/a', deadlineMs: 2000 } as const;
-const write = { method: 'PATCH', path: '/leases/a', body: '{}', deadlineMs: 2000 } as const;
+const lease = { method: 'GET', path: '/leases/a', deadlineMs: 5000 } as const;
+const write = { method: 'PATCH', path: '/leases/a', body: '{}', deadlineMs: 5000 } as const;
 
 /** Answers with a version that grows with every write, as it is when the answer is given. */
 class Store {
@@ -101,11 +101,18 @@ describe('SharedReads', () => {
   it('lets the writes of the same rank go first, and those of the next one not', async () => {
     const store = new Store();
     await using api = await serve((call) => store.answer(call));
-    const reads = new SharedReads(api.transport({ limit: { perSecond: 20, burst: 1 } }));
+    const clock = new FakeClock();
+    const reads = new SharedReads(api.transport({ clock, limit: { perSecond: 1, burst: 1 } }));
     await reads.request(write);
     const read = reads.request(lease);
     await flushPromises();
-    await Promise.all([reads.request({ ...write, rank: 1 }), reads.request(write), read]);
+    const all = Promise.all([reads.request({ ...write, rank: 1 }), reads.request(write), read]);
+    for (const count of [2, 3, 4]) {
+      // They come to the server on connections of their own: the next one when this one is there.
+      await clock.advance(1_000);
+      await until(() => api.calls.length === count);
+    }
+    await all;
     expect(api.calls.map(({ method }) => method)).toEqual(['PATCH', 'PATCH', 'GET', 'PATCH']);
   });
 
