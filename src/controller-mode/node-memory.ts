@@ -13,7 +13,8 @@ export interface NodeMemory {
   /** Earlier boot ids of the heartbeat; one that comes back means two machines of one name. */
   readonly pastBootIds: Set<string>;
   bootId: string;
-  /** When its kubelet's Lease was deleted: that is not when the kubelet fell silent. */
+  /** When the Lease of its agent, or its kubelet's, was deleted: before that nobody missed it. */
+  heartbeatGoneAt: Instant;
   kubeletGoneAt: Instant;
   duplicateSeenAt: Instant | undefined;
   driverBadSince: Instant | undefined;
@@ -69,7 +70,8 @@ export function emptyMemory({ namespace, driver }: Policy, node: string): NodeMe
     kubeletKey: `kube-node-lease/${node}`,
     pastBootIds: new Set(),
     bootId: '',
-    kubeletGoneAt: 0,
+    heartbeatGoneAt: Number.NEGATIVE_INFINITY,
+    kubeletGoneAt: Number.NEGATIVE_INFINITY,
     duplicateSeenAt: undefined,
     driverBadSince: undefined,
     notReadySince: undefined,

@@ -140,7 +140,9 @@ function observeBystanders(state: State, node: string, record: FenceRecord | und
 export function observeHeartbeatGone(state: State, { node }: SeenLease, now: Instant): void {
   if (node === undefined) return;
   observeReport(state, node, undefined, now);
-  observeRecord(memoryOf(state, node), undefined, now);
+  const memory = memoryOf(state, node);
+  memory.heartbeatGoneAt = now;
+  observeRecord(memory, undefined, now);
 }
 
 /**

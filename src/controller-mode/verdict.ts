@@ -92,7 +92,7 @@ function evidenceOf(state: State, nodeName: string, now: Instant): Evidence {
     now,
     agent,
     kubelet,
-    agentSilentSince: since(agent, heartbeats.freshSince),
+    agentSilentSince: since(agent, Math.max(heartbeats.freshSince, memory.heartbeatGoneAt)),
     kubeletSilentSince: since(kubelet, Math.max(kubeletLeases.freshSince, memory.kubeletGoneAt)),
     beatMs: state.policy.heartbeatIntervalMs,
     renewMs: leaseMs / renewalsPerLease,
@@ -172,12 +172,15 @@ function bothFresh(
 }
 
 function agentQuiet(state: State, evidence: Evidence): Verdict {
-  const { agent, report, agentSilentSince: since, now } = evidence;
+  const { agent, report, agentSilentSince: since, now, memory } = evidence;
   const changesAt = since + state.policy.lostAfterMs;
-  if (agent === undefined) {
-    return { kind: 'AgentDown', reason: 'agent-never-seen', since, changesAt };
-  }
   const kubeletEnd = kubeletSilentAt(evidence);
+  if (agent === undefined) {
+    const neverSeen = { kind: 'AgentDown', reason: 'agent-never-seen', since } as const;
+    if (memory.heartbeatGoneAt < since) return { ...neverSeen, changesAt };
+    // Its Lease was deleted, which says nothing of the node; a kubelet that renews does.
+    if (now < kubeletEnd) return { ...neverSeen, changesAt: Math.min(changesAt, kubeletEnd) };
+  }
   if (report?.driver === 'stopping' && now < kubeletEnd) {
     const first = Math.min(changesAt, kubeletEnd);
     return { kind: 'AgentDown', reason: 'agent-stopping', since, changesAt: first };

@@ -284,6 +284,18 @@ export const closeCalls: readonly CloseCall[] = [
       });
     },
   },
+  {
+    name: 'somebody deletes the Lease of an agent whose kubelet hangs',
+    drivers: [plainDriver],
+    failure: (machine, { store, timeline }) => {
+      machine.hangKubelet(80_000);
+      const name = heartbeatLease(plainDriver.name, machine.name);
+      // Long after Kubernetes has called the node Unknown.
+      timeline.later(70_000, () => store.delete('leases', { namespace: 'default', name }));
+    },
+    at: () => false,
+    happens: () => undefined,
+  },
 ];
 
 /** What runs in one of them. */

@@ -269,6 +269,11 @@ const relapses: readonly Mutant[] = [
     'members.some(({ pod }) => !isFinished(pod) && takenByOthers(situation.state, pod).length > 0)',
     'members.some(({ pod }) => isFinished(pod) && takenByOthers(situation.state, pod).length < 0)',
   ),
+  verdict(
+    'a deleted Lease read as silence',
+    'since(agent, Math.max(heartbeats.freshSince, memory.heartbeatGoneAt))',
+    'since(agent, Math.max(heartbeats.freshSince, 0))',
+  ),
   inFile('begun')(
     'an episode counts for a storm only when its record is seen',
     'return now < until ? until : undefined;',
@@ -357,6 +362,7 @@ const inOneMoment: ReadonlySet<string> = new Set([
   'outage of many taken for silence',
   'an adopted record stands for what it lists',
   "withdrawn after another driver's fence",
+  'a deleted Lease read as silence',
   'an episode counts for a storm only when its record is seen',
   'kubelet not read again before the intent',
   'record written over',

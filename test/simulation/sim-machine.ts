@@ -165,6 +165,11 @@ export class SimMachine {
     this.#kubeletPausedUntil = until;
   }
 
+  /** Its kubelet is there and says that it is well, and does nothing. */
+  hangKubelet(durationMs: number): void {
+    this.#kubeletPausedUntil = this.#options.timeline.now + durationMs;
+  }
+
   /** Its kubelet does not get rid of this volume, as where a process of nobody's holds the mount. */
   keepMounted(handle: string): void {
     this.machine.keeps = handle;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { policy, renewMs } from './views.ts';
 import { World } from './world.ts';
 
 const kubeletLostAfterMs = 30_000;
@@ -46,5 +47,32 @@ describe('a kubelet whose Lease is deleted', () => {
     const lease = kubeletLeases.get('kube-node-lease/n2')?.view;
     if (lease !== undefined) world.remove(lease, 'kubeletLeases');
     expect(memory.has('n2')).toBe(false);
+  });
+});
+
+describe('an agent whose Lease is deleted', () => {
+  /** Its kubelet has been silent for long, which Kubernetes has seen; the agent renewed until now. */
+  function withoutHeartbeat(): World {
+    const world = World.healthy();
+    world.silent('n1', 'kubelet').pass(2 * renewMs);
+    world.changeNode('n1', { ready: 'Unknown' });
+    world.remove(world.heartbeat('n1'), 'heartbeats');
+    return world.silent('n1', 'agent');
+  }
+
+  it('is not silent for longer than that, and its node in trouble meanwhile', () => {
+    const world = withoutHeartbeat();
+    const goneAt = world.now;
+    expect(world.verdict('n1')).toMatchObject({ kind: 'Suspect', since: goneAt });
+    world.pass(policy.lostAfterMs - 1_000);
+    expect(world.verdict('n1')).toMatchObject({ kind: 'Suspect', since: goneAt });
+    world.pass(1_000);
+    expect(world.verdict('n1')).toMatchObject({ kind: 'Lost', reason: 'node-not-ready' });
+  });
+
+  it('is only missing while its kubelet renews', () => {
+    const world = withoutHeartbeat();
+    world.back('n1', 'kubelet');
+    expect(world.verdict('n1')).toMatchObject({ kind: 'AgentDown', reason: 'agent-never-seen' });
   });
 });
