@@ -160,9 +160,8 @@ export class SimMachine {
 
   /** What runs on it runs on; only kubelet and agents take their time. */
   dawdle(durationMs: number): void {
-    const until = this.#options.timeline.now + durationMs;
-    this.#agentsPausedUntil = until;
-    this.#kubeletPausedUntil = until;
+    this.#agentsPausedUntil = this.#options.timeline.now + durationMs;
+    this.hangKubelet(durationMs);
   }
 
   /** Its kubelet is there and says that it is well, and does nothing. */
@@ -176,10 +175,8 @@ export class SimMachine {
   }
 
   killKubelet(durationMs: number): void {
-    this.#kubeletDeadUntil = Math.max(
-      this.#kubeletDeadUntil,
-      this.#options.timeline.now + durationMs,
-    );
+    const { now } = this.#options.timeline;
+    this.#kubeletDeadUntil = Math.max(this.#kubeletDeadUntil, now + durationMs);
   }
 
   cutStorage(durationMs: number): void {
