@@ -3,14 +3,14 @@
  * before. Generators, not promises: the product runs them over HTTP and gRPC, the simulation runs
  * the same code and may stop it between any two requests. Every one of them is idempotent.
  */
-import type { Effect, Performance, Reply } from '../shared/effect.ts';
+import type { Performance } from '../shared/effect.ts';
 import { attacherFinalizer, holdFinalizer, intentAnnotation } from '../shared/names.ts';
-import { type Outcome, done, failed, outcomeOfHttp, unknown } from '../shared/outcome.ts';
+import { done, failed, outcomeOfHttp, unknown } from '../shared/outcome.ts';
 import { decodePodIntent, encodePodIntent } from '../shared/record.ts';
-import { asObject, textIn } from '../shared/untrusted-json.ts';
 import type { Action, ActionOf, AttachmentTarget, SeenAttachment } from './actions.ts';
 import { readHealth } from './driver-dialect.ts';
 import { endPod, evict } from './end-pod.ts';
+import { readOtherNodeId } from './node-id.ts';
 import * as api from './requests.ts';
 import { abnormalCode } from './storage-view.ts';
 import { verifyRevoked } from './verify-revoked.ts';
@@ -72,7 +72,9 @@ function* markPod(action: ActionOf<'MarkPod'>, { driver }: ActContext): Performa
     'Fenced',
   ]);
   if (standing !== undefined) return standing;
-  const { pod, intent } = action;
+  const { node, pod, intent, nodeIds = [] } = action;
+  const otherId = yield* readOtherNodeId(node, driver, nodeIds);
+  if (otherId !== undefined) return otherId;
   const annotations = { [intentAnnotation(driver)]: encodePodIntent(intent) };
   return yield* api.patch('pods', pod, { metadata: { uid: pod.uid, annotations } });
 }
@@ -107,7 +109,7 @@ function* hold(action: ActionOf<'Hold'>, { driver }: ActContext): Performance {
   const { heartbeat, epoch, attachment } = action;
   const before = yield* standingRecord(heartbeat, epoch, ['Intent', 'Fenced']);
   if (before !== undefined) return before;
-  const otherId = yield* otherNodeId(action.node, driver, attachment.nodeId);
+  const otherId = yield* readOtherNodeId(action.node, driver, [attachment.nodeId]);
   if (otherId !== undefined) return otherId;
   const isBegun = attachment.finalizers.includes(holdFinalizer);
   const marked = yield* isBegun ? stillHeld(attachment) : putHold(action, driver);
@@ -140,26 +142,6 @@ function* stillHeld(attachment: SeenAttachment): Performance {
 
 function placeOf({ name, uid }: AttachmentTarget): AttachmentTarget & { readonly namespace: '' } {
   return { namespace: '', name, uid };
-}
-
-/**
- * The attacher unpublishes the id that CSINode names at that moment, and calls it done even if the
- * volume was published to another one; only without an entry it takes the id that it has noted
- * (external-attacher csi_handler.go, getNodeID). Our watch of CSINodes may not show it yet.
- */
-function* otherNodeId(
-  node: string,
-  driver: string,
-  published: string,
-): Generator<Effect, Outcome | undefined, Reply> {
-  if (published === '') return undefined;
-  const found = yield* api.get('csinodes', { namespace: '', name: node });
-  if (found.status === 404) return undefined;
-  if (found.status !== 200) return outcomeOfHttp(found.status, 'reading the CSINode');
-  const drivers = api.objects(asObject(found.body?.spec)?.drivers);
-  const current = textIn(drivers.find(({ name }) => name === driver)?.nodeID);
-  if (current === '' || current === published) return undefined;
-  return failed('NODE_ID_CHANGED', `published to node id ${published}, CSINode says ${current}`);
 }
 
 /** Bad only by the storage's own word; no answer, or one without a word, leaves it unknown. */

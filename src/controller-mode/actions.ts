@@ -92,6 +92,8 @@ export type Action = KeyedAction & { readonly node: string } & (
         readonly pod: PodTarget;
         readonly heartbeat: LeaseTarget;
         readonly intent: PodIntent;
+        /** As of an `Evict`, where the mark says that the volumes are fenced. */
+        readonly nodeIds?: readonly string[];
       }
     /** Takes the intent of this epoch off, unless its record stands by a consistent read. */
     | {
@@ -163,6 +165,8 @@ export type Action = KeyedAction & { readonly node: string } & (
         readonly epoch: string;
         /** What it rests on: the confirmed holds on the pod's volumes, of all drivers. */
         readonly holds: readonly AttachmentTarget[];
+        /** And ids of the node: by a consistent read, CSINode names no other one of this driver. */
+        readonly nodeIds: readonly string[];
       }
     | {
         readonly kind: 'DropHold';

@@ -4,6 +4,7 @@ import { type Outcome, done, failed, outcomeOfHttp } from '../shared/outcome.ts'
 import { decodePodIntent } from '../shared/record.ts';
 import { asObject } from '../shared/untrusted-json.ts';
 import type { ActionOf, PodTarget } from './actions.ts';
+import { readOtherNodeId } from './node-id.ts';
 import * as api from './requests.ts';
 import { standingIn, standingRecord, stillTroubled } from './write-record.ts';
 
@@ -61,6 +62,8 @@ export function* evict(action: ActionOf<'Evict'>, { driver }: Context): Performa
   if (!api.isFinishedPod(found.body)) {
     const gone = yield* notHeld(action);
     if (gone !== undefined) return gone;
+    const otherId = yield* readOtherNodeId(action.node, driver, action.nodeIds);
+    if (otherId !== undefined) return otherId;
     const written = yield* failPod(pod, found.body, epoch);
     if (written.kind !== 'Done') return written;
   }

@@ -5,6 +5,7 @@ import { type Episode, type Member, hasOwnTaint, isUntouched } from './episode.t
 import { hasOtherDrivers, takenByOthers, unannounced, unheld } from './foreign-volume.ts';
 import { guards } from './guards.ts';
 import { type Hold, hold } from './hold.ts';
+import { otherNodeId, restsOnNodeId } from './node-id.ts';
 import { podWaits } from './notices.ts';
 import { tellRefusal } from './tell-refusal.ts';
 import { type State, memoryOf } from './state.ts';
@@ -80,7 +81,8 @@ function wantEviction(episode: Episode, { pod, intent }: Member, wanted: Wanted)
   const { state, nodeName } = situation;
   const target = { namespace: pod.namespace, name: pod.name, uid: pod.uid };
   const holds = holdsUnder(state, pod, intent.volumes);
-  const fields = { node: nodeName, pod: target, heartbeat, epoch: record.epoch, holds };
+  const nodeIds = nodeIdsUnder(state, pod, intent.volumes);
+  const fields = { node: nodeName, pod: target, heartbeat, epoch: record.epoch, holds, nodeIds };
   wanted.actions.push(action('Evict', pod.uid, fields));
   tellRefusal(episode, pod, 'eviction', wanted);
 }
@@ -91,11 +93,28 @@ function holdsUnder(
   pod: PodView,
   intended: readonly FencedVolume[],
 ): readonly AttachmentTarget[] {
-  const own = [...intended, ...ourVolumes(state, pod)].flatMap(
+  const all = [...ownAttachments(state, pod, intended), ...takenByOthers(state, pod)];
+  return [...new Map(all.map(({ name, uid }) => [uid, { name, uid }])).values()];
+}
+
+/** Read again, too, before the pod goes or others hear that it may. */
+function nodeIdsUnder(
+  state: State,
+  pod: PodView,
+  intended: readonly FencedVolume[],
+): readonly string[] {
+  const due = ownAttachments(state, pod, intended).filter((one) => restsOnNodeId(state, one));
+  return [...new Set(due.map(({ nodeId }) => nodeId))];
+}
+
+function ownAttachments(
+  state: State,
+  pod: PodView,
+  intended: readonly FencedVolume[],
+): readonly AttachmentView[] {
+  return [...intended, ...ourVolumes(state, pod)].flatMap(
     ({ pv }) => attachmentOf(state, pod.nodeName, pv) ?? [],
   );
-  const all = [...own, ...takenByOthers(state, pod)];
-  return [...new Map(all.map(({ name, uid }) => [uid, { name, uid }])).values()];
 }
 
 /** The instances beside the pod's other drivers wait for our word. */
@@ -112,6 +131,7 @@ function tellOthers(
       pod: { namespace: pod.namespace, name: pod.name, uid: pod.uid },
       heartbeat,
       intent: { ...intent, fenced: true },
+      nodeIds: nodeIdsUnder(situation.state, pod, intent.volumes),
     }),
   );
 }
@@ -193,22 +213,4 @@ function unlisted(code: string | undefined): string {
   }
   const answer = code === undefined ? '' : ` (${code})`;
   return `the driver unpublished it, but its listing has not confirmed that yet${answer}`;
-}
-
-/**
- * The attacher unpublishes the id that CSINode names at that moment, and what it noted only where
- * CSINode names none (external-attacher `getNodeID`). When the node registers anew in the middle of
- * the fence, nobody knows which one it took; a driver that lists published nodes tells.
- */
-function otherNodeId(state: State, attachment: AttachmentView): string | undefined {
-  const { nodeName, nodeId } = attachment;
-  // One that is only begun is not deleted any more (act.ts), whoever lists what.
-  const isDue =
-    holdOf(attachment) === 'begun' ||
-    (isConfirmed(state, attachment) && state.capabilities?.listsPublishedNodes === false);
-  if (nodeId === '' || !isDue) return undefined;
-  const current = state.csinodes.get(nodeName)?.nodeIds[state.policy.driver];
-  return current === undefined || current === nodeId
-    ? undefined
-    : `it was published to node id ${nodeId}, CSINode says ${current} now`;
 }

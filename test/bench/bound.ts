@@ -18,7 +18,8 @@ export const attachDetachLimit: Limit = { burst: 30, perSecond: 20 };
 /**
  * What a pod with one volume costs us: its intent (1), the hold (finalizer, deletion), the eviction
  * (pod and hold read, status, deletion), dropping the hold (1), and one consistent read of the
- * fence record: before each of these it is read, but actions that wait together share that.
+ * fence record: before each of these it is read, and before some the CSINode, but actions that wait
+ * together share that.
  */
 export const requestsPerPod = 9;
 

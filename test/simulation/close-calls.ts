@@ -8,6 +8,7 @@ import {
   fenceAnnotation,
   fencedTaint,
   heartbeatLease,
+  holdFinalizer,
   intentAnnotation,
   outOfServiceTaint,
   policyAnnotation,
@@ -270,12 +271,13 @@ export const closeCalls: readonly CloseCall[] = [
     drivers: [plainDriver],
     failure: isCutOff,
     at: ({ kind }) => kind === 'BeginEpisode',
-    happens: (moment) => {
-      const { world, machine, replica } = moment;
+    happens: ({ world, machine, replica }) => {
       replica.stallWatch(world.now + 4_000, 'heartbeats');
       const bound = stormBound(replica.options.policy, world.machines.length);
       const others = world.machines.filter((one) => one !== machine).slice(0, bound);
-      whenRecorded(moment, () => {
+      const { driver } = replica.options.policy;
+      const isRecorded = (): boolean => recordOf(world, driver, machine.name) !== undefined;
+      when(world, isRecorded, () => {
         renewKubelet(world, machine);
         for (const one of others) {
           loses(one);
@@ -295,6 +297,27 @@ export const closeCalls: readonly CloseCall[] = [
     },
     at: () => false,
     happens: () => undefined,
+  },
+  {
+    name: 'it goes by another id as its volume is being taken away',
+    drivers: [plainDriver],
+    failure: isCutOff,
+    at: ({ kind }) => kind === 'Hold',
+    happens: ({ world, machine, replica, action }) => {
+      if (action.kind !== 'Hold') return;
+      const { name } = action.attachment;
+      replica.stallWatch(world.now + 5_000, 'csinodes');
+      const isHeld = (): boolean =>
+        world.store
+          .find('volumeattachments', name)
+          ?.metadata.finalizers?.includes(holdFinalizer) === true;
+      when(world, isHeld, () => {
+        const drivers = [{ name: plainDriver.name, nodeID: 'another' }];
+        machine.changeNodeId(plainDriver.name, 'another');
+        world.store.delete('csinodes', { name: machine.name });
+        world.store.create('csinodes', { metadata: { name: machine.name }, spec: { drivers } });
+      });
+    },
   },
 ];
 
@@ -333,11 +356,10 @@ function renewKubelet({ store }: World, { name }: SimMachine): void {
   store.patch('leases', { namespace: 'kube-node-lease', name }, { spec });
 }
 
-/** As soon as the record of the node stands, seen or not. */
-function whenRecorded(moment: Moment, then: () => void): void {
-  const { world, machine, replica } = moment;
-  if (recordOf(world, replica.options.policy.driver, machine.name) !== undefined) then();
-  else world.timeline.later(50, () => whenRecorded(moment, then));
+/** As soon as it is so in the world, whoever has seen it. */
+function when(world: World, isSo: () => boolean, then: () => void): void {
+  if (isSo()) then();
+  else world.timeline.later(50, () => when(world, isSo, then));
 }
 
 function annotate(

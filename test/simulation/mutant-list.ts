@@ -323,6 +323,11 @@ const preconditions: readonly Mutant[] = [
     'if (intent?.uid === pod.uid && intent.epoch === epoch) return undefined;',
     "if (intent?.uid !== '' && epoch !== '') return undefined;",
   ),
+  endPod(
+    'node id not read again before the eviction',
+    'yield* readOtherNodeId(action.node, driver, action.nodeIds);',
+    'yield* readOtherNodeId(action.node, driver, []);',
+  ),
   writeTaint('taints of others written over', '[...taints, taint]', '[taint]'),
   episode(
     'lock-delay of a new leader dropped',
@@ -363,6 +368,7 @@ const inOneMoment: ReadonlySet<string> = new Set([
   'an adopted record stands for what it lists',
   "withdrawn after another driver's fence",
   'a deleted Lease read as silence',
+  'node id not read again before the eviction',
   'an episode counts for a storm only when its record is seen',
   'kubelet not read again before the intent',
   'record written over',

@@ -19,6 +19,11 @@ function marked(phase: 'Intent' | 'Fenced' | 'Moved' = 'Intent'): StoreWorld {
   return world;
 }
 
+function register(world: StoreWorld, nodeID: string): void {
+  const drivers = [{ name: driver, nodeID }];
+  world.store.create('csinodes', { metadata: { name: 'n1' }, spec: { drivers } });
+}
+
 describe('Hold', () => {
   const attachment = (world: StoreWorld) => world.metadata('volumeattachments', attachmentKey);
 
@@ -85,10 +90,7 @@ describe('Hold', () => {
     const annotations = { [nodeIdAnnotation]: 'id-n1' };
     world.store.patch('volumeattachments', attachmentKey, { metadata: { annotations } });
     const hold = actionFor('Hold', world);
-    if (nodeID !== undefined) {
-      const drivers = [{ name: driver, nodeID }];
-      world.store.create('csinodes', { metadata: { name: 'n1' }, spec: { drivers } });
-    }
+    if (nodeID !== undefined) register(world, nodeID);
     expect(world.run(hold)).toMatchObject(code === undefined ? done : failed(code));
     expect(world.writes).toHaveLength(code === undefined ? 2 : 0);
   });
@@ -163,7 +165,7 @@ describe('Evict', () => {
   it('writes Failed with a condition that people can read, and then deletes', () => {
     const world = confirmed();
     const seen: unknown[] = [];
-    const look = before(4, (w) => seen.push(pod(w)?.status));
+    const look = before(5, (w) => seen.push(pod(w)?.status));
     expect(world.run(actionFor('Evict', world), look)).toEqual(done);
     const conditions = [{ type: 'DisruptionTarget', status: 'True', reason: 'VolumeFailover' }];
     expect(seen).toMatchObject([{ phase: 'Failed', conditions }]);
@@ -215,6 +217,14 @@ describe('Evict', () => {
     expect(world.writes).toHaveLength(before);
   });
 
+  it('does nothing when the attacher may have unpublished another id than that of the volume', () => {
+    const world = confirmed();
+    const evict = actionFor('Evict', world);
+    register(world, 'id-new');
+    expect(world.run(evict)).toMatchObject(failed('NODE_ID_CHANGED'));
+    expect(world.writes).toEqual([]);
+  });
+
   it('needs no hold for a pod that has finished', () => {
     const world = confirmed();
     const evict = actionFor('Evict', world);
@@ -229,7 +239,7 @@ describe('Evict', () => {
     world.store.patch('pods', podKey, { metadata: { annotations: null } });
   }
 
-  it.each([0, 1, 2, 3, 4])('never touches a replacement that came before request %i', (at) => {
+  it.each([0, 1, 2, 3, 4, 5])('never touches a replacement that came before request %i', (at) => {
     const world = confirmed();
     const evict = actionFor('Evict', world);
     const replaced = before(at, (w) => {
@@ -252,7 +262,7 @@ describe('Evict', () => {
     const world = confirmed();
     const evict = actionFor('Evict', world);
     const status = { phase: 'Succeeded' };
-    const finished = before(3, (w) =>
+    const finished = before(4, (w) =>
       w.store.patch('pods', podKey, { status }, { subresource: 'status' }),
     );
     expect(world.run(evict, finished)).toMatchObject(failed('HTTP_409'));
@@ -270,7 +280,7 @@ describe('Evict', () => {
     let seen: unknown;
     world.run(
       actionFor('Evict', world),
-      before(4, (w) => {
+      before(5, (w) => {
         seen = (pod(w) as unknown as { status: { conditions: unknown } }).status.conditions;
       }),
     );

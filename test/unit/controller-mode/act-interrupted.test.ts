@@ -18,7 +18,7 @@ const settings: Readonly<Record<ActionKind, [requests: number, set: (w: StoreWor
   ConfirmHealth: [1, () => undefined],
   EndPod: [3, (w) => begun(w, 'Intent')],
   Evict: [
-    5,
+    6,
     (w) => {
       begun(w, 'Fenced');
       w.hold('held');

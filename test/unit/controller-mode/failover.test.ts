@@ -258,7 +258,9 @@ describe('an eviction', () => {
     world.mark('web-0', otherDriver, 'other-epoch');
     expect(world.wanted('MarkPod')).toEqual([]);
     world.stage('web-0', 'n1', 'held');
-    expect(world.wanted('MarkPod')).toMatchObject([{ intent: { fenced: true } }]);
+    expect(world.wanted('MarkPod')).toMatchObject([
+      { intent: { fenced: true }, nodeIds: ['id-n1'] },
+    ]);
     world.mark('web-0', undefined, undefined, { fenced: true });
     expect(world.wanted('MarkPod')).toEqual([]);
   });

@@ -68,8 +68,20 @@ describe('a node that registers anew in the middle of the fence', () => {
   });
 });
 
-it('an eviction carries the holds that it rests on', () => {
-  const world = confirmed();
-  const { name, uid } = world.findAttachment('web-0', 'n1');
-  expect(world.wanted('Evict')).toMatchObject([{ holds: [{ name, uid }] }]);
+describe('an eviction', () => {
+  it('carries the holds and the node id that it rests on', () => {
+    const world = confirmed();
+    const { name, uid } = world.findAttachment('web-0', 'n1');
+    expect(world.wanted('Evict')).toMatchObject([
+      { holds: [{ name, uid }], nodeIds: [world.findAttachment('web-0', 'n1').nodeId] },
+    ]);
+  });
+
+  it('rests on no node id where the driver itself lists who has the volume', () => {
+    const world = confirmed(true);
+    const [verify] = world.wanted('VerifyRevoked');
+    if (verify === undefined) throw new Error('nobody asks the driver');
+    world.settle(verify);
+    expect(world.wanted('Evict')).toMatchObject([{ nodeIds: [] }]);
+  });
 });

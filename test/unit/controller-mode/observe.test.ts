@@ -307,7 +307,8 @@ describe('memory', () => {
     const { uid } = world.workload('web-0', 'n1');
     const pod = { namespace: 'default', name: 'web-0', uid };
     const heartbeat = { namespace, name: '', resourceVersion: '' };
-    const evict = action('Evict', uid, { node: 'n1', pod, heartbeat, epoch, holds: [] });
+    const rest = { heartbeat, epoch, holds: [], nodeIds: [] };
+    const evict = action('Evict', uid, { node: 'n1', pod, ...rest });
     world.settle(evict, { kind: 'Failed', code: 'HTTP_403', detail: '' });
     expect(world.state.refusals.size).toBe(1);
     world.remove(world.findPod('web-0'));

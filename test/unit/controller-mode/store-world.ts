@@ -305,7 +305,7 @@ export function actionFor(kind: ActionKind, world: StoreWorld): Action {
     case 'EndPod':
       return action(kind, '', { node, pod, heartbeat, epoch, graceMs: 5_000, troubled: [] });
     case 'Evict':
-      return action(kind, '', { node, pod, heartbeat, epoch, holds: [attachment] });
+      return action(kind, '', { ...held, pod, holds: [attachment], nodeIds: ['id-n1'] });
     case 'DropHold':
       return action(kind, '', held);
   }

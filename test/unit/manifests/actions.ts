@@ -81,6 +81,7 @@ export const actions: { readonly [Kind in ActionKind]: ActionOf<Kind> } = {
     heartbeat,
     epoch,
     holds: [{ name: 'csi-1', uid: 'u' }],
+    nodeIds: ['id'],
   },
   DropHold: { ...common, kind: 'DropHold', attachment: held, heartbeat, epoch },
   UndoHold: {
