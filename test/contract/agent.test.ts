@@ -1,13 +1,13 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { reportAnnotation } from '../../src/shared/names.ts';
 import { decodeNodeReport, type NodeReport } from '../../src/shared/record.ts';
 import { type RunningDriver, startDriver } from '../driver/start-driver.ts';
 import { ManagedProcess } from '../machine/process.ts';
 import { LeaseServer } from '../unit/node-mode/lease-server.ts';
+import { until } from '../until.ts';
 
 const driverName = 'block.example.com';
 
@@ -54,14 +54,6 @@ function startBundle(): ManagedProcess {
 
 function report(): NodeReport | undefined {
   return decodeNodeReport(api.lease?.metadata.annotations?.[reportAnnotation]);
-}
-
-async function until(what: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!what()) {
-    if (performance.now() > deadline) throw new Error(`not within 10 s: ${String(what)}`);
-    await sleep(20);
-  }
 }
 
 describe('the agent as a process', () => {

@@ -6,6 +6,7 @@ import { NbdClient } from '../../array/nbd-client.ts';
 import { startArray } from '../../array/start-array.ts';
 import type { WorkloadStatus } from '../../array/workload.ts';
 import { runWorkload } from '../../array/workload.ts';
+import { until } from '../../until.ts';
 
 function block(podUid: string, seq: number) {
   return encodeBlock({ slot: 'ns/web-0', podUid, seq, time: 1 });
@@ -13,11 +14,6 @@ function block(podUid: string, seq: number) {
 
 function client(address: string, exportName: string, deadlineMs = 20_000) {
   return NbdClient.connect({ address, exportName, deadlineMs });
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 400 && !condition(); i += 1) await sleep(5);
-  if (!condition()) throw new Error('it did not come true within 2 s');
 }
 
 /** An array with volume `v` published to node `a`. */

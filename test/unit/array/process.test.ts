@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../src/shared/system-clock.ts';
@@ -10,14 +9,7 @@ import { CsiController } from '../../../src/shared/csi/controller.ts';
 import { ArrayAdmin } from '../../array/admin-client.ts';
 import type { UnpublishMode } from '../../array/storage-array.ts';
 import { ManagedProcess } from '../../machine/process.ts';
-
-async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
-  for (let i = 0; i < 250; i += 1) {
-    if (await condition()) return;
-    await sleep(20);
-  }
-  throw new Error('it did not come true within 5 s');
-}
+import { until } from '../../until.ts';
 
 function read(file: string): string {
   try {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ManagedProcess, processesOf } from '../../machine/process.ts';
+import { until } from '../../until.ts';
 
 let folder: string;
 let count = 0;
@@ -27,11 +28,6 @@ function start(runId: string, script: string): ManagedProcess {
     logFile: join(folder, `${runId}.log`),
     runId,
   });
-}
-
-async function until(condition: () => boolean, patienceMs = 5_000): Promise<void> {
-  const end = Date.now() + patienceMs;
-  while (!condition() && Date.now() < end) await new Promise((done) => setTimeout(done, 20));
 }
 
 const forever = 'setInterval(() => {}, 1000)';

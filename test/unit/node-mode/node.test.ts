@@ -15,6 +15,7 @@ import { type DriverOptions, type RunningDriver, startDriver } from '../../drive
 import { silentLog } from '../../silent-log.ts';
 import { fenceText } from './bench.ts';
 import { LeaseServer } from './lease-server.ts';
+import { until } from '../../until.ts';
 
 const driverName = 'block.example.com';
 const intervalMs = 100;
@@ -112,14 +113,6 @@ function startAgent(more: readonly string[] = [], driver = [`--driver-name=${dri
 
 function report(): NodeReport | undefined {
   return decodeNodeReport(api.lease?.metadata.annotations?.[reportAnnotation]);
-}
-
-async function until(what: () => boolean, withinMs = 5000): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!what()) {
-    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${String(what)}`);
-    await sleep(10);
-  }
 }
 
 /** How many renewals were acknowledged in this time. */

@@ -5,7 +5,8 @@ import {
   readDriverName,
 } from '../../../../src/shared/csi/identity.ts';
 import { readNodeCapabilities, readNodeId } from '../../../../src/shared/csi/node.ts';
-import { scratch, until } from './scratch-driver.ts';
+import { scratch } from './scratch-driver.ts';
+import { until } from '../../../until.ts';
 
 /** Of calls that are answered, or refused: it only ends what hangs. */
 const plentyMs = 20_000;

@@ -4,7 +4,8 @@ import { performCsi } from '../../../../src/shared/csi/controller.ts';
 import type { CsiController } from '../../../../src/shared/csi/controller.ts';
 import { CsiError } from '../../../driver/reply.ts';
 import type { Handler } from '../../../driver/services.ts';
-import { scratch, until } from './scratch-driver.ts';
+import { scratch } from './scratch-driver.ts';
+import { until } from '../../../until.ts';
 
 async function publishedNodes(controller: CsiController, ...handles: string[]) {
   const effect: CsiEffect = { target: 'csi', call: 'PublishedNodes', handles };

@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { CsiNodeHealth } from '../../../../src/shared/csi/node-health.ts';
 import { CsiError } from '../../../driver/reply.ts';
 import type { Handler, Handlers } from '../../../driver/services.ts';
-import { scratch, until } from './scratch-driver.ts';
+import { scratch } from './scratch-driver.ts';
+import { until } from '../../../until.ts';
 
 const place = { handle: 'vol-1', publishPath: '/k/pods/p/mount', stagingPath: '/k/staged' };
 

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import type { CallSample } from '../../../../src/shared/csi/connection.ts';
 import { CsiConnection } from '../../../../src/shared/csi/connection.ts';
@@ -52,9 +51,4 @@ export function scratch() {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** However long it takes: jest ends what hangs. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await sleep(5);
 }

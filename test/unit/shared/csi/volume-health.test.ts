@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { type CsiController, performCsi } from '../../../../src/shared/csi/controller.ts';
 import { CsiError } from '../../../driver/reply.ts';
 import type { Handler } from '../../../driver/services.ts';
-import { scratch, until } from './scratch-driver.ts';
+import { scratch } from './scratch-driver.ts';
+import { until } from '../../../until.ts';
 
 async function ask(controller: CsiController, handle: string) {
   const reply = await performCsi(controller, { target: 'csi', call: 'VolumeHealth', handle });

@@ -91,12 +91,3 @@ export function reply(call: Call, status: number, body: unknown, headers: object
   call.response.writeHead(status, { 'content-type': 'application/json', ...headers });
   call.response.end(typeof body === 'string' ? body : JSON.stringify(body));
 }
-
-/** Waits until the condition holds; `withinMs` only ends what hangs. */
-export async function until(condition: () => boolean, withinMs = 20_000): Promise<void> {
-  const endAt = Date.now() + withinMs;
-  while (!condition()) {
-    if (Date.now() > endAt) throw new Error(`not within ${withinMs} ms: ${condition.toString()}`);
-    await systemClock.sleep(5);
-  }
-}

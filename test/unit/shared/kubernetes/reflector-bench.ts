@@ -5,7 +5,8 @@ import type { LeaseView } from '../../../../src/shared/model.ts';
 import { systemClock } from '../../../../src/shared/system-clock.ts';
 import type { WatchFact } from '../../../../src/shared/watch-fact.ts';
 import { silentLog } from '../../../silent-log.ts';
-import { type Call, type Handler, reply, type ScriptedServer, serve, until } from './api-server.ts';
+import { type Call, type Handler, reply, type ScriptedServer, serve } from './api-server.ts';
+import { until } from '../../../until.ts';
 
 const path = '/apis/coordination.k8s.io/v1/leases';
 

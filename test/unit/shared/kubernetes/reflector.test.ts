@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from '@jest/globals';
-import { reply, until } from './api-server.ts';
+import { reply } from './api-server.ts';
 import {
   added,
   bench,
@@ -15,6 +15,7 @@ import {
   modified,
   stream,
 } from './reflector-bench.ts';
+import { until } from '../../../until.ts';
 
 const oneLease = [added(lease('a', 'u1', '5')), bookmark('10', true)];
 

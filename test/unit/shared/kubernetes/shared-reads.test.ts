@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import type { HttpReply, HttpRequest } from '../../../../src/shared/kubernetes/http-message.ts';
 import { SharedReads } from '../../../../src/shared/kubernetes/shared-reads.ts';
 import { FakeClock, flushPromises } from '../../../fake-clock.ts';
-import { type Call, reply, type ScriptedServer, serve, until } from './api-server.ts';
+import { type Call, reply, type ScriptedServer, serve } from './api-server.ts';
+import { until } from '../../../until.ts';
 
 const lease = { method: 'GET', path: '/leases/a', deadlineMs: 5000 } as const;
 const write = { method: 'PATCH', path: '/leases/a', body: '{}', deadlineMs: 5000 } as const;

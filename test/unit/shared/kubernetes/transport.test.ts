@@ -8,7 +8,8 @@ import { systemClock } from '../../../../src/shared/system-clock.ts';
 import type { StreamEnd } from '../../../../src/shared/kubernetes/connection.ts';
 import { Transport } from '../../../../src/shared/kubernetes/transport.ts';
 import { FakeClock } from '../../../fake-clock.ts';
-import { apiServerAt, reply, serve, until } from './api-server.ts';
+import { apiServerAt, reply, serve } from './api-server.ts';
+import { until } from '../../../until.ts';
 
 const get = { method: 'GET', path: '/api', deadlineMs: 2000 } as const;
 const put = { method: 'PUT', path: '/api', body: '{}', deadlineMs: 2000 } as const;
