@@ -25,7 +25,7 @@ describe('connection', () => {
       ['/csi.v1.Node/NodeGetInfo', 0],
       ['/csi.v1.Identity/Probe', 0],
     ]);
-    expect(s.samples.every(({ seconds }) => seconds > 0 && seconds < 1)).toBe(true);
+    expect(s.samples.every(({ seconds }) => seconds > 0 && seconds * 1_000 < plentyMs)).toBe(true);
   });
 
   it('ends a call at its deadline when the driver hangs', async () => {

@@ -14,7 +14,7 @@ const va = {
 
 async function perform(effect: KubernetesEffect, status = 200, body: unknown = { kind: 'Pod' }) {
   await using api = await serve((call) => reply(call, status, body));
-  const answer = await performKubernetes(api.transport(), effect, 1000);
+  const answer = await performKubernetes(api.transport(), effect, 30_000);
   const [call] = api.calls;
   const sent =
     call === undefined

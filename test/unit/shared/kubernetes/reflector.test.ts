@@ -138,12 +138,15 @@ describe('without watch-list', () => {
 
 describe('a watch that ends', () => {
   it('is resumed at once from the last version, without a loss, after the server ended it', async () => {
-    await using b = await bench((call, index) => {
-      if (index === 0) {
-        stream(call, [...oneLease, modified(lease('a', 'u1', '11')), bookmark('15')]);
-        call.response.end();
-      } else stream(call, [modified(lease('a', 'u1', '16'))]);
-    });
+    await using b = await bench(
+      (call, index) => {
+        if (index === 0) {
+          stream(call, [...oneLease, modified(lease('a', 'u1', '11')), bookmark('15')]);
+          call.response.end();
+        } else stream(call, [modified(lease('a', 'u1', '16'))]);
+      },
+      { resumeMs: 20_000 },
+    );
     expect(await b.expectFacts(5)).toEqual([
       'Replaced a/u1',
       'Upserted a/u1@11',
@@ -311,18 +314,18 @@ describe('a large collection', () => {
         }
         stream(call, [bookmark('9999', true)]);
       },
-      { initialMs: 20_000 },
+      { initialMs: 60_000 },
       {
         post: (fact) => {
           if (fact.kind === 'Replaced') views = fact.objects;
         },
       },
     );
-    await until(() => views.length > 0, 20_000);
+    await until(() => views.length > 0, 60_000);
     expect(views).toHaveLength(5000);
     // What the server and the sockets hold for a moment goes by itself.
     await until(() => (heapBytes() - before) / views.length < 2000, 5000);
-  }, 30_000);
+  }, 90_000);
 });
 
 function heapBytes(): number {
