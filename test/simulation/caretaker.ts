@@ -44,7 +44,9 @@ function answer(world: World, { plan }: Instance, { reason, word, about }: Notic
   const said = `${reason} ${word}`;
   if (said === 'NodeKeptFenced attached') endUsers(world, plan.name, about.name);
   const pod = world.store.find('pods', about.name, about.namespace);
-  if (said === 'FailoverWaiting node-id-changed' && pod !== undefined) end(world, pod);
+  const byHand =
+    said === 'FailoverWaiting node-id-changed' || said === 'FailoverWaiting foreign-volume';
+  if (byHand && pod !== undefined) end(world, pod);
   if (said !== 'FailoverWaiting fence-unconfirmed') return;
   if (about.kind === 'PersistentVolumeClaim') {
     const claim = world.store.find('persistentvolumeclaims', about.name, about.namespace);
