@@ -43,6 +43,7 @@ const byTheClock = [
   'test/unit/node-mode/probes.test.ts',
   'test/unit/node-mode/sources.test.ts',
   'test/unit/shared/csi',
+  'test/unit/shared/http.test.ts',
   'test/unit/shared/kubernetes',
   'test/unit/shared/system-clock.test.ts',
   'test/unit/stage-process.test.ts',
