@@ -19,6 +19,7 @@ import { updateRecord } from './phase.ts';
 import { refusedHold } from './refusal.ts';
 import { heartbeatOf, kubeletOf } from './state.ts';
 import { podsMarkedFor } from './stray-intent.ts';
+import { isHoldable } from './unsafe.ts';
 import { attachmentOf, usersOf } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 
@@ -38,14 +39,13 @@ export function release(episode: Episode, wanted: Wanted): void {
 }
 
 /**
- * Takes an intent back while no fence has been sent and the node lives. Answers whether the
- * episode is on this way, so that nothing else is wanted for it.
+ * Takes an intent back while no fence has been sent and the node lives, or is gone with all that
+ * could be fenced. Answers whether the episode is on this way, so that nothing else is wanted for
+ * it.
  */
 export function withdraw(episode: Episode, wanted: Wanted): boolean {
-  // Unknown: the Node is gone and nothing is attached to it, so there is nothing to fence.
-  if (episode.verdict.kind !== 'Unknown' && (!isBack(episode) || hasEndedSome(episode))) {
-    return false;
-  }
+  const lives = isBack(episode) && !hasEndedSome(episode);
+  if (!lives && !isGoneForGood(episode)) return false;
   const locked = lockedUntil(episode.situation);
   if (locked !== undefined) wanted.wakeAt.push(locked);
   else {
@@ -56,6 +56,22 @@ export function withdraw(episode: Episode, wanted: Wanted): boolean {
     updateRecord(episode, { phase: 'Released', reason: 'withdrawn' }, wanted, unheld);
   }
   return true;
+}
+
+/**
+ * The Node is gone, and nothing is attached to it (the verdict is `Unknown` then), or only what the
+ * attacher has never published: with the Node it knows no id to publish to, and who wanted that has
+ * been ended by others.
+ */
+function isGoneForGood({ verdict, situation, record, members }: Episode): boolean {
+  if (verdict.kind === 'Unknown') return true;
+  if (verdict.kind !== 'Gone' || members.length > 0) return false;
+  const { state, nodeName } = situation;
+  return record.volumes.every(({ pv }) => {
+    const attachment = attachmentOf(state, nodeName, pv);
+    const isIdle = attachment === undefined || !isHoldable(state, attachment);
+    return isIdle && usersOf(state, nodeName, pv).length === 0;
+  });
 }
 
 /** A pod of a node that lives has gone already: that part of the episode is finished in order. */

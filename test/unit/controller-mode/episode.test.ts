@@ -7,6 +7,35 @@ import { World } from './world.ts';
 const evict = 'Evict default/web-0';
 const released = 'UpdateRecord Released';
 
+describe('a Node that is gone', () => {
+  /** And its volume is one that the attacher has never published there. */
+  function gone(): World {
+    const world = running('free');
+    const node = world.state.nodes.get('n1');
+    if (node !== undefined) world.remove(node);
+    world.put({ ...world.findAttachment('web-0', 'n1'), finalizers: [], attached: false });
+    return world;
+  }
+
+  it('gets its intent taken back when nobody is left there and nothing can be taken away', () => {
+    const world = gone();
+    world.remove(world.findPod('web-0'));
+    expect(world.verdict('n1').kind).toBe('Gone');
+    expect(world.steps()).toEqual([released]);
+  });
+
+  it('keeps it while a pod wants the volume', () => {
+    expect(gone().steps()).toEqual([]);
+  });
+
+  it('has its volume taken away where the attacher has published it', () => {
+    const world = gone();
+    world.remove(world.findPod('web-0'));
+    world.stage('web-0', 'n1', 'free');
+    expect(world.steps()).toEqual(['Hold va-web-0-n1']);
+  });
+});
+
 describe('a node that comes back before the fence', () => {
   it('gets its intent taken back, alone and with nothing else in flight', () => {
     const world = running('free');
