@@ -12,6 +12,7 @@ import { hold } from './hold.ts';
 import { podNotMoved } from './notices.ts';
 import { refusedHold } from './refusal.ts';
 import { type State, heartbeatOf, kubeletOf, memoryOf } from './state.ts';
+import { unfenceable } from './unfenceable.ts';
 import { type Verdict, isDead } from './verdict.ts';
 import {
   claimedVolumes,
@@ -113,6 +114,8 @@ export function adopt(situation: Situation, wanted: Wanted): boolean {
 export function follow(situation: Situation, wanted: Wanted): boolean {
   const { state, nodeName } = situation;
   if (!state.holdsByNode.has(nodeName)) return false;
+  // What is taken away of this driver may be no fence at all; then the pod waits, and is told so.
+  if (unfenceable(state, false) !== undefined) return false;
   const marked = podsOn(state, nodeName).filter((pod) => isHalfMoved(state, pod));
   const pods = [...new Set([...candidatesOn(state, nodeName), ...marked])].filter(
     (pod) => guards.paused?.(situation, pod) === undefined,

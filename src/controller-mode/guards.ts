@@ -85,11 +85,17 @@ export function firstHold(situation: Situation, pod: PodView): Hold | undefined 
   return undefined;
 }
 
+/** The only holds of a pod that has lost a volume, maybe to the instance beside another driver. */
+function lastHold(situation: Situation, pod: PodView): Hold | undefined {
+  return guards.paused?.(situation, pod) ?? guards.unfenceable?.(situation, pod);
+}
+
 /**
  * Which of these pods may move together. A volume that a pod outside of the episode uses on this
  * node keeps its VolumeAttachment desired, and then the old writer gets its access back; so such
  * a pod is held, and with it whatever shares another volume with it. `taken` are uids of pods
- * that have lost a volume already: those are finished, and only a person can still stop that.
+ * that have lost a volume already: those are finished, and only a person can still stop that, or
+ * that nothing of this driver can be fenced.
  */
 export function movable(
   situation: Situation,
@@ -99,7 +105,7 @@ export function movable(
   const { state, nodeName } = situation;
   const holds = new Map<string, Hold>();
   let pods = candidates.filter((pod) => {
-    const found = taken.has(pod.uid) ? guards.paused?.(situation, pod) : firstHold(situation, pod);
+    const found = taken.has(pod.uid) ? lastHold(situation, pod) : firstHold(situation, pod);
     if (found !== undefined) holds.set(pod.uid, found);
     return found === undefined;
   });

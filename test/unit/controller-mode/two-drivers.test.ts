@@ -101,4 +101,27 @@ describe('a volume that the other driver has lost, on a node that lives and has 
     world.configMap({ paused: 'true' });
     expect(world.wanted('BeginEpisode')).toEqual([]);
   });
+
+  /** What the other instance has begun ours cannot finish. */
+  function withOursUnfenceable(): World {
+    const world = withBoth('held');
+    const { capabilities } = world.state;
+    if (capabilities === undefined) throw new Error('the driver has not said what it can');
+    world.state.capabilities = { ...capabilities, publishUnpublish: false };
+    return world;
+  }
+
+  it('is not where nothing of our driver can be fenced', () => {
+    expect(withOursUnfenceable().wanted('BeginEpisode')).toEqual([]);
+  });
+
+  it('does not join an episode of ours then, and is told why', () => {
+    const world = withOursUnfenceable();
+    world.workload('db-0', 'n1');
+    world.record('n1', ['db-0'], { phase: 'Moved' });
+    world.taint('n1');
+    expect(world.wanted('MarkPod')).toEqual([]);
+    expect(world.wanted('UpdateRecord')).toEqual([]);
+    expect(world.words('FailoverHeld', 'web-0')).toEqual(['unfenceable']);
+  });
 });
