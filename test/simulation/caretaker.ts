@@ -3,7 +3,7 @@
  * says of what is waited for. Nothing else is touched: who hears nothing does nothing.
  */
 import type { Notice } from '../../src/shared/mode.ts';
-import { releaseAnnotation } from '../../src/shared/names.ts';
+import { enabledLabel, releaseAnnotation } from '../../src/shared/names.ts';
 import { isDeleting } from '../model/conditions.ts';
 import { type CsiVolume, csiVolumeOfPv, csiVolumesOf } from '../model/csi-volumes.ts';
 import type { Pod } from '../model/objects.ts';
@@ -47,6 +47,7 @@ function answer(world: World, { plan }: Instance, { reason, word, about }: Notic
   const byHand =
     said === 'FailoverWaiting node-id-changed' || said === 'FailoverWaiting foreign-volume';
   if (byHand && pod !== undefined) end(world, pod);
+  if (said === 'FailoverWaiting detach-stalled') endUnlabelled(world, about);
   if (said !== 'FailoverWaiting fence-unconfirmed') return;
   if (about.kind === 'PersistentVolumeClaim') {
     const claim = world.store.find('persistentvolumeclaims', about.name, about.namespace);
@@ -54,6 +55,16 @@ function answer(world: World, { plan }: Instance, { reason, word, about }: Notic
     if (volume !== undefined) endStrangers(world, plan.name, volume);
   } else if (pod !== undefined) {
     for (const one of csiVolumesOf(world.store, pod)) endStrangers(world, plan.name, one);
+  }
+}
+
+/** Its label was taken off when its volume had been taken away: no pod of ours to move any more. */
+function endUnlabelled(world: World, { name, namespace }: Notice['about']): void {
+  for (const pod of world.store.all('pods')) {
+    const { labels, namespace: own } = pod.metadata;
+    const claims = pod.spec.volumes?.map((volume) => volume.persistentVolumeClaim?.claimName);
+    const uses = own === namespace && claims?.includes(name) === true;
+    if (uses && labels?.[enabledLabel] !== 'true') end(world, pod);
   }
 }
 

@@ -247,7 +247,7 @@ function storm(
     const kubeletAt = checkers.leases.renewedAt(`kube-node-lease/${name}`) ?? 0;
     const inEpisode = name === node || others.some((other) => other.name === name);
     const exists = world.store.find('nodes', name) !== undefined;
-    const known = exists && renewedAt !== undefined && carries(world, driver, name);
+    const known = exists && renewedAt !== undefined && carries(world, driver, name, decidedAt);
     if (inEpisode || !known) return inEpisode;
     // After the goodbye of its agent, a sign of life itself, only the kubelet's silence says anything.
     if (hasSaidGoodbye(world, driver, name)) {
@@ -270,12 +270,21 @@ function hasSaidGoodbye({ store }: World, driver: string, node: string): boolean
   return decodeNodeReport(lease?.metadata.annotations?.[reportAnnotation])?.driver === 'stopping';
 }
 
-/** By what Kubernetes says of it; a node that does not is none of this driver's. */
-function carries({ store }: World, driver: string, node: string): boolean {
+/**
+ * By what Kubernetes said of it when it was decided; a node that does not is none of this driver's.
+ * What attach/detach has only made since then nobody could know.
+ */
+function carries(
+  { store, now, checkers }: World,
+  driver: string,
+  node: string,
+  decidedAt: number,
+): boolean {
   const registered = store.find('csinodes', node)?.spec.drivers.some(({ name }) => name === driver);
-  const attached = store
-    .all('volumeattachments')
-    .some(({ spec }) => spec.nodeName === node && spec.attacher === driver);
+  const attached = store.all('volumeattachments').some(({ spec, metadata }) => {
+    const isOf = spec.nodeName === node && spec.attacher === driver;
+    return isOf && checkers.ageOf(metadata.uid) >= now - decidedAt;
+  });
   return registered === true || attached;
 }
 
