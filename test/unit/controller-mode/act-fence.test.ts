@@ -225,6 +225,14 @@ describe('Evict', () => {
     expect(world.writes).toEqual([]);
   });
 
+  it('nor does the mark that tells the instances of other drivers that the volumes are fenced', () => {
+    const world = confirmed();
+    const mark = { ...actionFor('MarkPod', world), nodeIds: ['id-n1'] } as Action;
+    register(world, 'id-new');
+    expect(world.run(mark)).toMatchObject(failed('NODE_ID_CHANGED'));
+    expect(world.writes).toEqual([]);
+  });
+
   it('needs no hold for a pod that has finished', () => {
     const world = confirmed();
     const evict = actionFor('Evict', world);
