@@ -80,30 +80,22 @@ function wantEviction(episode: Episode, { pod, intent }: Member, wanted: Wanted)
   const { situation, record, heartbeat } = episode;
   const { state, nodeName } = situation;
   const target = { namespace: pod.namespace, name: pod.name, uid: pod.uid };
-  const holds = holdsUnder(state, pod, intent.volumes);
-  const nodeIds = nodeIdsUnder(state, pod, intent.volumes);
+  const own = ownAttachments(state, pod, intent.volumes);
+  const holds = holdsUnder([...own, ...takenByOthers(state, pod)]);
+  const nodeIds = nodeIdsUnder(state, own);
   const fields = { node: nodeName, pod: target, heartbeat, epoch: record.epoch, holds, nodeIds };
   wanted.actions.push(action('Evict', pod.uid, fields));
   tellRefusal(episode, pod, 'eviction', wanted);
 }
 
 /** Read again before the pod goes. Where nothing is attached, there is nothing to read. */
-function holdsUnder(
-  state: State,
-  pod: PodView,
-  intended: readonly FencedVolume[],
-): readonly AttachmentTarget[] {
-  const all = [...ownAttachments(state, pod, intended), ...takenByOthers(state, pod)];
-  return [...new Map(all.map(({ name, uid }) => [uid, { name, uid }])).values()];
+function holdsUnder(attachments: readonly AttachmentView[]): readonly AttachmentTarget[] {
+  return [...new Map(attachments.map(({ name, uid }) => [uid, { name, uid }])).values()];
 }
 
 /** Read again, too, before the pod goes or others hear that it may. */
-function nodeIdsUnder(
-  state: State,
-  pod: PodView,
-  intended: readonly FencedVolume[],
-): readonly string[] {
-  const due = ownAttachments(state, pod, intended).filter((one) => restsOnNodeId(state, one));
+function nodeIdsUnder(state: State, own: readonly AttachmentView[]): readonly string[] {
+  const due = own.filter((one) => restsOnNodeId(state, one));
   return [...new Set(due.map(({ nodeId }) => nodeId))];
 }
 
@@ -120,18 +112,18 @@ function ownAttachments(
 /** The instances beside the pod's other drivers wait for our word. */
 function tellOthers(
   { situation, record, heartbeat }: Episode,
-  member: Member,
+  { pod, intent }: Member,
   wanted: Wanted,
 ): void {
-  const { pod, intent } = member;
-  if (intent.fenced === true || !hasOtherDrivers(situation.state, pod)) return;
+  const { state } = situation;
+  if (intent.fenced === true || !hasOtherDrivers(state, pod)) return;
   wanted.actions.push(
     action('MarkPod', `${record.epoch}/${pod.uid}/fenced`, {
       node: situation.nodeName,
       pod: { namespace: pod.namespace, name: pod.name, uid: pod.uid },
       heartbeat,
       intent: { ...intent, fenced: true },
-      nodeIds: nodeIdsUnder(situation.state, pod, intent.volumes),
+      nodeIds: nodeIdsUnder(state, ownAttachments(state, pod, intent.volumes)),
     }),
   );
 }

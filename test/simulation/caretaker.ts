@@ -60,11 +60,10 @@ function answer(world: World, { plan }: Instance, { reason, word, about }: Notic
 
 /** Its label was taken off when its volume had been taken away: no pod of ours to move any more. */
 function endUnlabelled(world: World, { name, namespace }: Notice['about']): void {
+  const claim = world.store.find('persistentvolumeclaims', name, namespace);
   for (const pod of world.store.all('pods')) {
-    const { labels, namespace: own } = pod.metadata;
-    const claims = pod.spec.volumes?.map((volume) => volume.persistentVolumeClaim?.claimName);
-    const uses = own === namespace && claims?.includes(name) === true;
-    if (uses && labels?.[enabledLabel] !== 'true') end(world, pod);
+    const uses = csiVolumesOf(world.store, pod).some(({ pv }) => pv === claim?.spec.volumeName);
+    if (uses && pod.metadata.labels?.[enabledLabel] !== 'true') end(world, pod);
   }
 }
 

@@ -1,8 +1,9 @@
 /** One world: the model of Kubernetes, machines, instances of ours, arrays, and who watches them. */
 import type { Policy } from '../../src/controller-mode/policy.ts';
-import { heartbeatLease, outOfServiceValue } from '../../src/shared/names.ts';
+import { heartbeatLease, nodeIdAnnotation, outOfServiceValue } from '../../src/shared/names.ts';
 import { defaultPolicy } from '../default-policy.ts';
 import { ControlPlane } from '../model/control-plane.ts';
+import { csiVolumeOfPv } from '../model/csi-volumes.ts';
 import { Store } from '../model/store.ts';
 import { Api } from './api.ts';
 import { Checkers } from './checkers.ts';
@@ -225,12 +226,25 @@ export class World {
     return crew;
   }
 
+  /**
+   * Under a former id, where no listing tells of it, only as long as an attachment names that id:
+   * whoever gives a node another one sees to the rest (docs/safety.md, A7).
+   */
   isLetIn(machine: SimMachine, driver: string, handle: string): boolean {
     const plan = this.plan.drivers.find(({ name }) => name === driver);
     if (plan?.attachRequired === false) return true;
-    const nodes = this.array(driver).array.publishedNodes(handle);
+    const { array, kind } = this.array(driver);
     const ids = machine.nodeIds.get(driver);
-    return nodes.some((id) => ids?.has(id) === true);
+    const own = array.publishedNodes(handle).filter((id) => ids?.has(id) === true);
+    const current = machine.nodeId(driver);
+    return own.some((id) => kind.lists || id === current || this.#isNamed(machine, handle, id));
+  }
+
+  #isNamed({ name }: SimMachine, handle: string, id: string): boolean {
+    return this.store.all('volumeattachments').some(({ metadata, spec }) => {
+      if (spec.nodeName !== name || metadata.annotations?.[nodeIdAnnotation] !== id) return false;
+      return csiVolumeOfPv(this.store, spec.source.persistentVolumeName ?? '')?.handle === handle;
+    });
   }
 
   #createBasics(): void {
