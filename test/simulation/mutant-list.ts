@@ -1,6 +1,7 @@
 /** Deliberate mistakes in the core that the simulation must catch, each within its seeds. */
 import { healthMutants } from './health-mutants.ts';
 import { closeCall, hard, inFile, type Mutant, simple } from './mutant.ts';
+import { relapses } from './relapses.ts';
 
 const act = inFile('act');
 const begin = inFile('begin');
@@ -242,47 +243,6 @@ const evidence: readonly Mutant[] = [
     'attached volumes forgotten at the release',
     'if (attachment !== undefined) {',
     'if (attachment?.deleting === true && record.volumes.length === 0) {',
-  ),
-];
-
-/** Bugs that the simulation has found, put back. */
-const relapses: readonly Mutant[] = [
-  inFile('outage')(
-    'outage of everybody taken for silence',
-    'if (!isOutage) return;',
-    'if (!isOutage || now > 0) return;',
-  ),
-  inFile('outage')(
-    'outage of many taken for silence',
-    'if (silent > bound) return true;',
-    'if (silent > bound) return false;',
-  ),
-  {
-    name: 'an adopted record stands for what it lists',
-    file: 'src/shared/adopted.ts',
-    anchor: 'return reason === adopted || volumes.length === 0;',
-    replacement: "return reason !== '' && volumes.length === 0;",
-    seeds: hard,
-  },
-  episode(
-    "withdrawn after another driver's fence",
-    'members.some(({ pod }) => !isFinished(pod) && takenByOthers(situation.state, pod).length > 0)',
-    'members.some(({ pod }) => isFinished(pod) && takenByOthers(situation.state, pod).length < 0)',
-  ),
-  verdict(
-    'a deleted Lease read as silence',
-    'since(agent, Math.max(heartbeats.freshSince, memory.heartbeatGoneAt))',
-    'since(agent, Math.max(heartbeats.freshSince, 0))',
-  ),
-  inFile('begun')(
-    'an episode counts for a storm only when its record is seen',
-    'return now < until ? until : undefined;',
-    'return now < until && until < 0 ? until : undefined;',
-  ),
-  inFile('attach-attempt')(
-    'hold dropped in the middle of an attempt to attach',
-    'return now < until ? until : undefined;',
-    'return now < until && until < 0 ? until : undefined;',
   ),
 ];
 

@@ -31,3 +31,8 @@ export function closeCall(mutant: Mutant): Mutant {
 export function simple(mutant: Mutant): Mutant {
   return { ...mutant, seeds: easy };
 }
+
+/** Nothing but the seed that found it shows it: so much must come together. */
+export function atSeed(seed: number, mutant: Mutant): Mutant {
+  return { ...mutant, first: seed, seeds: 1 };
+}
