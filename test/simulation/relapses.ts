@@ -5,6 +5,8 @@ const attachAttempt = inFile('attach-attempt');
 const begin = inFile('begin');
 const begun = inFile('begun');
 const episode = inFile('episode');
+const join = inFile('join');
+const observeNode = inFile('observe-node');
 const outage = inFile('outage');
 const release = inFile('release');
 const verdict = inFile('verdict');
@@ -67,5 +69,21 @@ export const relapses: readonly Mutant[] = [
     'hold dropped in the middle of an attempt to attach',
     'return now < until ? until : undefined;',
     'return now < until && until < 0 ? until : undefined;',
+  ),
+  atSeed(
+    930_039_449,
+    observeNode(
+      'a replacement that came back while our taint was off stays',
+      'if (!stood || hasFencedTaint(after, driver)) return;',
+      'if (!stood || state.leading || hasFencedTaint(after, driver)) return;',
+    ),
+  ),
+  atSeed(
+    950_055_569,
+    join(
+      'a pod whose mark was written over joins no more',
+      ' || joined.first.has(pod.uid) || joined.later.has(pod.uid)) return false;',
+      ') return false;',
+    ),
   ),
 ];
