@@ -28,7 +28,8 @@ describe('a CSI driver whose socket hangs', () => {
     const mark = stage.mark();
     const machine = stage.bed.machine('worker-a');
     machine.freezePlugin(true);
-    const silent = { what: 'the agent to report silence', withinMs: 20_000 };
+    // It waits for an answer as long as --timeout says, 15 s.
+    const silent = { what: 'the agent to report silence', withinMs: 30_000 };
     await eventually(() => driverWord('worker-a') === 'silent', silent);
     await sleep(5_000);
     machine.freezePlugin(false);
