@@ -290,6 +290,7 @@ describe('an agent on a machine', () => {
     const before = api.lease?.spec?.renewTime;
     // What hung is waited for up to the timeout.
     await until(() => api.lease?.spec?.renewTime !== before);
+    await until(() => report()?.driver === 'ok');
     expect(await renewalsIn(1000)).toBeGreaterThanOrEqual(5);
   });
 });
